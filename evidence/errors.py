@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where every error of ours is named, in four families by what the caller should do.
+
+| family | meaning | worker | CLI exit |
+|---|---|---|---|
+| IntegrityError | evidence or a proof does not hold | quarantine, alarm, never retry | 1 |
+| Unacceptable | what arrived cannot be taken in | quarantine | 3 |
+| Unavailable | the world is down | retry with backoff | 75 |
+| Refused | not allowed | stop | 77 |
+
+Codes are chosen strings that scripts and locale files rely on; class names are not.
+"""
+
+from typing import ClassVar
+
+
+class EvidockError(Exception):
+    """An error of ours; `code` is stable, the message is for people, `values` name what was met."""
+
+    code: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 2
+
+    def __init__(self, message: str, **values: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.values = values
+
+
+class IntegrityError(EvidockError):
+    """Evidence or a proof does not hold. Never retried."""
+
+    code = "integrity"
+    exit_status = 1
+
+
+class Unacceptable(EvidockError):
+    """What arrived cannot be taken in; the bytes are kept and a person decides."""
+
+    code = "unacceptable"
+    exit_status = 3
+
+
+class Unavailable(EvidockError):
+    """The world is down; worth another try."""
+
+    code = "unavailable"
+    exit_status = 75
+
+
+class Refused(EvidockError):
+    """Not allowed as things stand."""
+
+    code = "refused"
+    exit_status = 77
+
+
+# --- IntegrityError -------------------------------------------------------------------------
+
+
+class FixityMismatch(IntegrityError):
+    """Bytes at rest are not the bytes that were measured."""
+
+    code = "fixity-mismatch"
+
+
+class ProofInvalid(IntegrityError):
+    """A Merkle proof does not lead to the root it claims."""
+
+    code = "proof-invalid"
+
+
+class SignatureInvalid(IntegrityError):
+    """No trusted key signed this text, or a signature by a trusted key is wrong."""
+
+    code = "signature-invalid"
+
+
+class TokenInvalid(IntegrityError):
+    """A time token does not verify."""
+
+    code = "token-invalid"
+
+
+class LogInconsistent(IntegrityError):
+    """The custody log contradicts itself, its tiles or its checkpoint."""
+
+    code = "log-inconsistent"
+
+
+class RecordMalformed(IntegrityError):
+    """A record, note, checkpoint or table is not in its canonical form."""
+
+    code = "record-malformed"
+
+
+# --- Unacceptable ---------------------------------------------------------------------------
+
+
+class EmptyFile(Unacceptable):
+    """The file has no bytes."""
+
+    code = "empty-file"
+
+
+class NotMedia(Unacceptable):
+    """The bytes are of no media kind we know, whatever the name says."""
+
+    code = "not-media"
+
+
+class PlaylistRefused(Unacceptable):
+    """The bytes are a playlist or a list of other files: it could make a decoder read what it should not."""
+
+    code = "playlist-refused"
+
+
+class IndexMissing(Unacceptable):
+    """A container without its index (an MP4 without moov): the recorder lost power before it finished."""
+
+    code = "index-missing"
+
+
+class Truncated(Unacceptable):
+    """The container promises more bytes than the file has."""
+
+    code = "truncated"
+
+
+class CodecRefused(Unacceptable):
+    """A codec outside the list we are willing to decode."""
+
+    code = "codec-refused"
+
+
+class Undecodable(Unacceptable):
+    """The container reads but its media does not decode, or cannot be handled within limits."""
+
+    code = "undecodable"
+
+
+class UnknownDevice(Unacceptable):
+    """The file claims a device that the register does not know."""
+
+    code = "unknown-device"
+
+
+class StillChanging(Unacceptable):
+    """The file changed while it was read: not taken yet."""
+
+    code = "still-changing"
+
+
+class BadInput(Unacceptable):
+    """An argument, file or setting given by a person cannot be used as it is."""
+
+    code = "bad-input"
+
+
+class NotFound(Unacceptable):
+    """No such thing in the register or the store."""
+
+    code = "not-found"
+
+
+# --- Unavailable ----------------------------------------------------------------------------
+
+
+class StoreUnavailable(Unavailable):
+    """The object store cannot be read or written now."""
+
+    code = "store-unavailable"
+
+
+class RegisterUnavailable(Unavailable):
+    """The register cannot be read or written now."""
+
+    code = "register-unavailable"
+
+
+class ToolMissing(Unavailable):
+    """A program that this step needs is not on the machine."""
+
+    code = "tool-missing"
+
+
+class SourceUnavailable(Unavailable):
+    """The file or device to read from has gone."""
+
+    code = "source-unavailable"
+
+
+class AuthorityUnavailable(Unavailable):
+    """A timestamp authority did not answer."""
+
+    code = "authority-unavailable"
+
+
+# --- Refused --------------------------------------------------------------------------------
+
+
+class LeaseLost(Refused):
+    """Another worker holds this job now; nothing of this attempt was recorded."""
+
+    code = "lease-lost"
+
+
+class Conflict(Refused):
+    """The register already holds something that contradicts this."""
+
+    code = "conflict"
+
+
+class WrongState(Refused):
+    """The lifecycle does not allow this step from the state the recording is in."""
+
+    code = "wrong-state"
