@@ -54,9 +54,7 @@ class CustodyEvent:
         """The note text that is signed: equal events give equal bytes."""
         body = {
             "actor": self.actor,
-            "anchor": None
-            if self.anchor is None
-            else {"root": self.anchor[1], "size": self.anchor[0]},
+            "anchor": None if self.anchor is None else {"root": self.anchor[1], "size": self.anchor[0]},
             "at": instant.to_text(self.at),
             "detail": self.detail_sha256,
             "facts": dict(self.facts),
@@ -73,6 +71,7 @@ def parse_event(text: str) -> CustodyEvent:
 
     Raises:
         RecordMalformed: another form, missing or unknown fields, or bytes that are not canonical.
+
     """
     form, _, rest = text.partition("\n")
     if form != FORM or not rest.endswith("\n"):
@@ -112,6 +111,7 @@ def open_detail(data: bytes, *, sha256: str) -> Mapping[str, Any]:
 
     Raises:
         RecordMalformed: the bytes are not those the event names, or not a detail.
+
     """
     if hashlib.sha256(data).hexdigest() != sha256:
         raise RecordMalformed(f"detail {sha256} has other bytes than the event recorded")

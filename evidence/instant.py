@@ -11,6 +11,7 @@ def to_text(moment: datetime) -> str:
 
     Raises:
         BadInput: `moment` has no zone; a time without a zone is a claim, not an instant.
+
     """
     if moment.tzinfo is None:
         raise BadInput(f"a time without a zone is not an instant: {moment.isoformat()}")
@@ -22,13 +23,12 @@ def from_text(text: str) -> datetime:
 
     Raises:
         BadInput: not RFC 3339, or without a zone.
+
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise BadInput(
-            f"not an RFC 3339 time: {text!r} (write 2026-06-19T10:03:24+08:00)"
-        ) from error
+        raise BadInput(f"not an RFC 3339 time: {text!r} (write 2026-06-19T10:03:24+08:00)") from error
     if moment.tzinfo is None:
         raise BadInput(f"{text!r} has no zone (write 2026-06-19T10:03:24+08:00)")
     return moment.astimezone(UTC)

@@ -37,6 +37,7 @@ def step_to(current: State, wanted: State) -> State:
 
     Raises:
         WrongState: there is no such way.
+
     """
     if wanted not in _WAYS[current]:
         raise WrongState(

@@ -44,6 +44,7 @@ def from_text(text: str) -> Fraction:
 
     Raises:
         BadInput: the text is not an integer or a fraction.
+
     """
     try:
         return Fraction(text)
@@ -56,12 +57,11 @@ def parse_offset(text: str) -> Fraction:
 
     Raises:
         BadInput: the text is of another form.
+
     """
     match = _OFFSET.fullmatch(text.strip())
     if match is None:
-        raise BadInput(
-            f"not an offset into a recording: {text!r} (write 31.5, 00:31.5 or 1:02:03.25)"
-        )
+        raise BadInput(f"not an offset into a recording: {text!r} (write 31.5, 00:31.5 or 1:02:03.25)")
     hours, minutes, seconds, decimals = match.groups()
     whole = int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds)
     return Fraction(whole) + (Fraction(int(decimals), 10 ** len(decimals)) if decimals else 0)

@@ -43,6 +43,7 @@ def parse_receipt(text: str) -> Receipt:
 
     Raises:
         RecordMalformed: another form or other fields.
+
     """
     form, _, rest = text.partition("\n")
     if form != FORM or not rest.endswith("\n"):
