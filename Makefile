@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# This is where the commands of a checkout are. Each makes what it needs by itself: see deploy/bootstrap.
+# PYTHON=/path/to/python3 chooses the Python; ARGS=… is handed on to the command.
+
+PREPARE = @sh deploy/bootstrap/prepare
+IN = @.venv/bin/python -m
+
+.PHONY: help demo test check bench chaos docs lock clean
+
+help:  ## what there is
+	@sed -n 's/^\([a-z]*\):.*##\(.*\)/make \1\t\2/p' Makefile
+
+demo:  ## simulated cameras and docks, everything on; ARGS=--once runs through and prints a summary
+	$(PREPARE) run
+	@.venv/bin/evidock demo $(ARGS)
+
+test:  ## all tests; ARGS="-k words" chooses
+	$(PREPARE) dev
+	$(IN) pytest -q $(ARGS)
+
+check:  ## the gates: format, lint, types, layers, house rules
+	$(PREPARE) dev
+	$(IN) ruff format --check
+	$(IN) ruff check
+	$(IN) mypy
+	@.venv/bin/lint-imports
+	$(IN) pytest -q tests/unit/test_house.py
+
+bench:  ## benchmarks, each beside a known tool in the same run: a table, and JSON
+	$(PREPARE) dev
+	$(IN) bench $(ARGS)
+
+chaos:  ## kills, floods and lost brokers over real processes; the seed is printed
+	$(PREPARE) dev
+	$(IN) pytest -q -s tests/faults $(ARGS)
+
+docs:  ## write the tables of docs/ that are made from the code
+	$(PREPARE) dev
+	$(IN) tests.support.error_table
+
+lock:  ## make the locks anew from pyproject.toml; ARGS=--upgrade takes newer releases
+	$(PREPARE) lock $(ARGS)
+
+clean:  ## remove the environment and the caches, never footage
+	rm -rf .venv .boot .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
