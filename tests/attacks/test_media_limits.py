@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a program under limits tries to outlast, outgrow or outlive them."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from evidence.errors import BadInput, SourceUnavailable, ToolMissing, Unavailable, Undecodable
+from pipeline.media.limits import Completed, Limits, run_limited
+from tests.support.footage import missing
+
+PLENTY = Limits(wall_s=20, cpu_s=10, address_space_bytes=1 << 30, output_bytes=1 << 20)
+ROOT = Path(__file__).parents[2]
+
+
+def run(script: str, cwd: Path, limits: Limits = PLENTY) -> Completed:
+    return run_limited(["sh", "-c", script], limits=limits, cwd=cwd)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def is_gone_soon(pid: int) -> bool:
+    for _ in range(150):
+        if not is_alive(pid):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def pid_in(file: Path) -> int:
+    for _ in range(250):
+        if file.exists() and file.read_text(encoding="utf-8").strip():
+            return int(file.read_text(encoding="utf-8"))
+        time.sleep(0.02)
+    pytest.fail(f"nothing was written to {file}")
+
+
+def test_a_program_that_ends_tells_its_code_its_output_and_its_cost(tmp_path: Path) -> None:
+    ended = run("echo out; echo err >&2; exit 3", tmp_path)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, b"out\n", "err\n")
+    assert ended.cpu_s >= 0
+    assert ended.peak_bytes > 0
+
+
+def test_a_program_that_sleeps_is_ended_by_the_clock(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(Undecodable) as caught:
+        run("sleep 60", tmp_path, Limits(0.3, 10, 1 << 30, 1 << 20))
+
+    assert caught.value.values["limit"] == "wall_s"
+    assert time.monotonic() - began < 5
+
+
+def test_a_program_that_closes_its_output_and_goes_on_is_ended_by_the_clock(tmp_path: Path) -> None:
+    with pytest.raises(Undecodable) as caught:
+        run("exec >/dev/null 2>&1; sleep 60", tmp_path, Limits(0.3, 10, 1 << 30, 1 << 20))
+
+    assert caught.value.values["limit"] == "wall_s"
+
+
+def test_a_program_that_ignores_termination_is_ended_by_the_clock(tmp_path: Path) -> None:
+    with pytest.raises(Undecodable) as caught:
+        run("trap '' TERM INT HUP; sleep 60", tmp_path, Limits(0.3, 10, 1 << 30, 1 << 20))
+
+    assert caught.value.values["limit"] == "wall_s"
+
+
+def test_a_grandchild_left_behind_is_ended_with_the_group(tmp_path: Path) -> None:
+    run("sleep 60 >/dev/null 2>&1 & echo $! > child.pid", tmp_path)
+
+    assert is_gone_soon(pid_in(tmp_path / "child.pid"))
+
+
+def test_a_program_that_burns_processor_time_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(Undecodable) as caught:
+        run("while :; do :; done", tmp_path, Limits(20, 1, 1 << 30, 1 << 20))
+
+    assert caught.value.values["limit"] == "cpu_s"
+
+
+def test_a_file_that_grows_past_the_limit_ends_the_program(tmp_path: Path) -> None:
+    with pytest.raises(Undecodable) as caught:
+        run("exec head -c 9000000 /dev/zero > big", tmp_path)
+
+    assert caught.value.values["limit"] == "output_bytes"
+    assert (tmp_path / "big").stat().st_size == PLENTY.output_bytes
+
+
+def test_output_to_a_file_of_ours_is_bounded_too(tmp_path: Path) -> None:
+    with pytest.raises(Undecodable) as caught:
+        run_limited(
+            ["head", "-c", "9000000", "/dev/zero"], limits=PLENTY, cwd=tmp_path, stdout=tmp_path / "big"
+        )
+
+    assert caught.value.values["limit"] == "output_bytes"
+
+
+def test_output_into_memory_is_bounded(tmp_path: Path) -> None:
+    with pytest.raises(Undecodable) as caught:
+        run_limited(
+            ["head", "-c", "9000000", "/dev/zero"], limits=PLENTY, cwd=tmp_path, stdout_max_bytes=1000
+        )
+
+    assert caught.value.values["limit"] == "stdout_bytes"
+
+
+def test_a_line_without_an_end_is_bounded(tmp_path: Path) -> None:
+    lines: list[str] = []
+    with pytest.raises(Undecodable) as caught:
+        run_limited(["head", "-c", "9000000", "/dev/zero"], limits=PLENTY, cwd=tmp_path, on_line=lines.append)
+
+    assert caught.value.values["limit"] == "line_bytes"
+
+
+def test_errors_without_end_leave_only_their_tail(tmp_path: Path) -> None:
+    ended = run("head -c 9000000 /dev/zero >&2; echo last >&2", tmp_path)
+
+    assert len(ended.stderr) == 1 << 14
+    assert ended.stderr.endswith("last\n")
+
+
+def test_memory_past_the_limit_is_refused_to_the_program(tmp_path: Path) -> None:
+    ended = run_limited(
+        [sys.executable, "-I", "-S", "-c", "bytearray(1 << 30)"],
+        limits=Limits(20, 10, 300 << 20, 1 << 20),
+        cwd=tmp_path,
+    )
+
+    assert ended.returncode != 0
+    assert "MemoryError" in ended.stderr
+
+
+def test_files_past_the_limit_are_refused_to_the_program(tmp_path: Path) -> None:
+    ended = run_limited(
+        [sys.executable, "-I", "-S", "-c", "k = [open('/dev/null') for _ in range(40)]"],
+        limits=Limits(20, 10, 1 << 30, 1 << 20, open_files=32),
+        cwd=tmp_path,
+    )
+
+    assert "Too many open files" in ended.stderr
+
+
+def test_a_program_killed_from_outside_is_worth_another_try(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        run("kill -9 $$", tmp_path)
+
+
+def test_a_program_that_crashes_is_told_by_its_signal(tmp_path: Path) -> None:
+    assert run("kill -SEGV $$", tmp_path).returncode == -signal.SIGSEGV
+
+
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ToolMissing, match="no-such-program"):
+        run_limited(["no-such-program"], limits=PLENTY, cwd=tmp_path)
+
+
+def test_a_program_of_another_machine_is_a_missing_tool(tmp_path: Path) -> None:
+    program = tmp_path / "alien"
+    program.write_bytes(b"\x7fELF" + bytes(100))
+    program.chmod(0o700)
+
+    with pytest.raises(ToolMissing, match="alien"):
+        run_limited([str(program)], limits=PLENTY, cwd=tmp_path)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match="nowhere"):
+        run("true", tmp_path / "nowhere")
+
+
+def test_no_secret_of_the_environment_reaches_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVIDOCK_SECRET", "hush")
+    names = {line.split("=")[0] for line in run("env", tmp_path).stdout.decode().splitlines()}
+
+    assert names <= {"PATH", "LANG", "PWD", "SHLVL", "_"}
+
+
+def test_no_open_file_reaches_the_program(tmp_path: Path) -> None:
+    with (tmp_path / "secret").open("wb") as held:
+        os.set_inheritable(held.fileno(), True)
+        listing = run("ls -l /proc/self/fd", tmp_path).stdout.decode()
+
+    assert "secret" not in listing
+
+
+def test_arguments_are_never_read_by_a_shell(tmp_path: Path) -> None:
+    odd = "$(touch pwned); `touch pwned` \n' \" *"
+    ended = run_limited(["printf", "%s", odd], limits=PLENTY, cwd=tmp_path)
+
+    assert ended.stdout.decode() == odd
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_signals_blocked_in_the_worker_are_not_blocked_in_the_program(tmp_path: Path) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        ended = run("grep SigBlk /proc/self/status", tmp_path)
+        after = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    assert int(ended.stdout.split()[1], 16) == 0
+    assert {signal.SIGTERM, signal.SIGINT} <= after
+
+
+def test_an_error_in_the_receiver_of_lines_ends_the_program(tmp_path: Path) -> None:
+    def stumble(line: str) -> None:
+        raise KeyboardInterrupt(line)
+
+    with pytest.raises(KeyboardInterrupt, match="begun"):
+        run_limited(
+            ["sh", "-c", "echo $$ > child.pid; echo begun; exec sleep 60"],
+            limits=PLENTY,
+            cwd=tmp_path,
+            on_line=stumble,
+        )
+
+    assert not is_alive(pid_in(tmp_path / "child.pid"))
+
+
+def test_a_slow_receiver_of_lines_does_not_stretch_the_clock(tmp_path: Path) -> None:
+    def dawdle(_: str) -> None:
+        assert is_gone_soon(pid_in(tmp_path / "child.pid"))
+
+    with pytest.raises(Undecodable, match="longer"):
+        run_limited(
+            ["sh", "-c", "echo $$ > child.pid; echo begun; exec sleep 60"],
+            limits=Limits(0.3, 10, 1 << 30, 1 << 20),
+            cwd=tmp_path,
+            on_line=dawdle,
+        )
+
+
+def test_a_killed_worker_leaves_no_program_behind(tmp_path: Path) -> None:
+    if shutil.which("setpriv") is None:
+        missing("setpriv", remedy="install util-linux")
+    code = (
+        "from pathlib import Path; from pipeline.media.limits import *; "
+        "run_limited(['sh', '-c', 'echo $$ > child.pid; exec sleep 60'], "
+        f"limits=Limits(60, 60, 1 << 30, 1 << 20), cwd=Path({str(tmp_path)!r}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as worker:
+        child = pid_in(tmp_path / "child.pid")
+        worker.kill()
+
+    assert is_gone_soon(child)
+
+
+def test_a_program_reads_nothing_unless_it_is_given_input(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"given")
+
+    assert run("cat", tmp_path).stdout == b""
+    given = run_limited(["cat"], limits=PLENTY, cwd=tmp_path, stdin=tmp_path / "in")
+    assert given.stdout == b"given"
+
+
+def test_lines_arrive_whole_and_the_last_needs_no_newline(tmp_path: Path) -> None:
+    lines: list[str] = []
+    run_limited(
+        ["sh", "-c", "printf 'on'; sleep 0.05; printf 'e\\ntwo'"],
+        limits=PLENTY,
+        cwd=tmp_path,
+        on_line=lines.append,
+    )
+
+    assert lines == ["one", "two"]
+
+
+def test_two_receivers_for_one_output_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput):
+        run_limited(["true"], limits=PLENTY, cwd=tmp_path, on_line=print, on_bytes=print)
+
+
+def test_many_programs_at_once_do_not_mix_their_endings(tmp_path: Path) -> None:
+    codes: dict[int, int] = {}
+
+    def one(code: int) -> None:
+        codes[code] = run(f"exit {code}", tmp_path).returncode
+
+    threads = [threading.Thread(target=one, args=(code,)) for code in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert codes == {code: code for code in range(12)}
