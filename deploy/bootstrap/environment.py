@@ -23,7 +23,7 @@ CHANGING = {"state": "changing"}
 Finder = Callable[[Mapping[str, str]], Installer]
 
 NOT_INSTALLED = """the packages of {lock} could not be installed; the lines above say why.
-  no network:         with a folder of wheels, UV_FIND_LINKS=DIR UV_NO_INDEX=1 make …
+  no network:         fetch the wheels elsewhere (CONTRIBUTING.md), then: make WHEELS=DIR …
   behind a proxy:     set https_proxy, and PIP_CERT to its certificates
   with a mirror:      set PIP_INDEX_URL to it
   a digest differs:   the mirror gave other bytes than the lock names; do not go on with it"""
@@ -82,12 +82,14 @@ def fill(
     venv, lock = root / ".venv", root / LOCKS[level]
     goal = wanted(root, level)
     say(f"making .venv hold {lock.name} (Python {goal['python'].split()[-1]})")
-    if not can_grow(venv, stamp, goal) and not installer.make_venv(venv, env):
+    grows = can_grow(venv, stamp, goal)
+    holds = grows and stamp.get(lock.name) == goal[lock.name]
+    if not grows and not installer.make_venv(venv, env):
         raise Stop(f"the environment {venv} could not be made; the lines above say why.")
     # (1) Mark it as unfinished, so that a run that is killed from here on is made from nothing next time.
     # (2) Packages. (3) The project, by the build tools that (2) brought. (4) Only then the stamp.
     write_stamp(venv, {**CHANGING, "level": level})
-    if not installer.hold(venv, lock, env):
+    if not holds and not installer.hold(venv, lock, env):
         raise Stop(NOT_INSTALLED.format(lock=lock.name))
     if not installer.link_project(venv, root, env):
         raise Stop("the project itself could not be put into .venv; the lines above say why.")

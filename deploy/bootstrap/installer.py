@@ -16,7 +16,8 @@ from deploy.bootstrap.surroundings import BOOT, Stop, answer, run, say
 PINNED = Path(__file__).with_name("uv-requirements.txt")
 OLDEST_UV = (0, 5)
 
-NO_PIP = """neither uv nor any pip can be had on this machine. One of these helps:
+NO_PIP = """neither uv nor any pip is on this machine, and none could be fetched. One of these helps:
+  no network:         the first run needs it once; or put uv on PATH and use make WHEELS=DIR
   as root:            apt-get install python3-venv
   without root:       put the program uv on PATH
   behind a proxy:     set https_proxy, and PIP_CERT to its certificates
@@ -51,9 +52,9 @@ class Installer:
                 python,
                 lock,
             ]
-            return run([*words, *quiet_unless_watched()], env)
+            return run([*words, *from_where(env), *quiet_unless_watched()], env)
         words = [*self.argv, "--python", python, "install", "--quiet", "--only-binary", ":all:"]
-        return run([*words, "--require-hashes", "--requirement", lock], env)
+        return run([*words, "--require-hashes", "--requirement", lock, *from_where(env)], env)
 
     def link_project(self, venv: Path, root: Path, env: Mapping[str, str]) -> bool:
         """Put the checkout itself on the path of `venv`, with its command, by the lock's own tools."""
@@ -69,6 +70,12 @@ class Installer:
         if self.is_uv:
             return run([*self.argv, "pip", *words, "--offline", "--no-config", "--python", python], env)
         return run([*self.argv, "--python", python, *words, "--no-index"], env)
+
+
+def from_where(env: Mapping[str, str]) -> list[str]:
+    """Options, the same for uv and pip: with WHEELS, packages come from that folder and nowhere else."""
+    folder = env.get("WHEELS")
+    return ["--no-index", "--find-links", folder] if folder else []
 
 
 def quiet_unless_watched() -> list[str]:
@@ -123,7 +130,7 @@ def fetch_uv(pip: tuple[str, ...], env: Mapping[str, str]) -> bool:
         "--target",
         target,
     ]
-    return run([*words, "--require-hashes", "--requirement", PINNED], env)
+    return run([*words, "--require-hashes", "--requirement", PINNED, *from_where(env)], env)
 
 
 def find_pip(env: Mapping[str, str]) -> tuple[str, ...] | None:
