@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where custody events leave the register for the public log: numbered once, published in order.
+
+The order of writes: (1) the register gives each unpublished event its leaf index, for ever;
+(2) the log lays down entries, tiles and the signed checkpoint; (3) the register remembers the
+checkpoint. Killed anywhere, the next call starts at (1), finds what stands, and writes the same bytes.
+"""
+
+from sqlalchemy import func, insert, select, update
+
+from storage.custody_log import CustodyLog, SignedCheckpoint
+from storage.register.register import Register
+from storage.register.schema import checkpoints, custody_events
+
+
+def publish(register: Register, log: CustodyLog) -> SignedCheckpoint | None:
+    """Publish every committed event and return the checkpoint that covers them all; None while there is none.
+
+    Raises:
+        StoreUnavailable, RegisterUnavailable: worth another try; nothing is lost.
+        LogInconsistent: the log at rest contradicts the register: a person must look.
+    """
+    with register.publishing():
+        _number(register)
+        newest = log.newest()
+        at = newest.size if newest is not None else 0
+        entries = _entries(register, at)
+        if entries:
+            newest = log.publish(entries, at=at)
+        if newest is not None:
+            _remember(register, newest)
+        return newest
+
+
+def _number(register: Register) -> None:
+    with register.begin() as facts:
+        column = custody_events.c.leaf_index
+        last = facts.connection.scalar(select(func.max(column)))
+        waiting = facts.connection.scalars(
+            select(custody_events.c.id).where(column.is_(None)).order_by(custody_events.c.id)
+        )
+        for index, identifier in enumerate(list(waiting), start=0 if last is None else last + 1):
+            facts.connection.execute(
+                update(custody_events).where(custody_events.c.id == identifier).values(leaf_index=index)
+            )
+
+
+def _entries(register: Register, at: int) -> list[bytes]:
+    with register.view() as connection:
+        notes = connection.scalars(
+            select(custody_events.c.note)
+            .where(custody_events.c.leaf_index >= at)
+            .order_by(custody_events.c.leaf_index)
+        )
+        return [note.encode() for note in notes]
+
+
+def _remember(register: Register, newest: SignedCheckpoint) -> None:
+    with register.begin() as facts:
+        known = select(checkpoints.c.size).where(checkpoints.c.size == newest.size)
+        if facts.connection.scalar(known) is None:
+            facts.connection.execute(
+                insert(checkpoints).values(size=newest.size, root=newest.root.hex(), note=newest.note)
+            )

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where jobs are held: who may run a step now, how often it was tried, how far it is.
+
+The row is the truth and a broker's message only a hint. A worker takes the lease first; the
+fencing token grows with each lease, and a step's transaction is refused when another lease has
+been given since. An attempt is counted before the run, so that a job that kills its worker is
+known by its count. Leases are on the monotonic clock of one boot: setting a clock loses none,
+and a lease from before a reboot has ended.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+
+from evidence import ids, instant
+from evidence.errors import LeaseLost
+from storage.register.schema import jobs
+
+MAX_ATTEMPTS = 3
+_BACKOFF_LIMIT_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A moment of the monotonic clock of one boot of one machine."""
+
+    boot: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Leave to run one job until its deadline; `fence` tells it from every other lease of the job."""
+
+    job: str
+    step: str
+    subject: str
+    owner: str
+    fence: int
+    attempts: int
+
+
+def enqueue(connection: Connection, step: str, subject: str, *, now: datetime) -> str:
+    """Have the job that runs `step` on `subject`; one that stands already is left as it is."""
+    job = ids.job_id(step, subject)
+    if connection.scalar(select(jobs.c.id).where(jobs.c.id == job)) is None:
+        moment = instant.to_text(now)
+        connection.execute(
+            insert(jobs).values(
+                id=job,
+                step=step,
+                subject=subject,
+                state="runnable",
+                attempts=0,
+                failures=0,
+                fence=0,
+                due_at=moment,
+                progress_permille=0,
+                created_at=moment,
+            )
+        )
+    return job
+
+
+def revive(connection: Connection, step: str, subject: str, *, now: datetime) -> str:
+    """Make the job runnable again from its first attempt, whatever became of it."""
+    job = enqueue(connection, step, subject, now=now)
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job)
+        .values(state="runnable", attempts=0, failures=0, due_at=instant.to_text(now), owner=None)
+    )
+    return job
+
+
+def _free(tick: Tick, now: datetime) -> ColumnElement[bool]:
+    """Rows whose job may be taken at this moment."""
+    ended = or_(jobs.c.lease_boot != tick.boot, jobs.c.lease_until <= tick.seconds)
+    return or_(
+        and_(jobs.c.state == "runnable", jobs.c.due_at <= instant.to_text(now)),
+        and_(jobs.c.state == "leased", ended),
+    )
+
+
+def take(
+    connection: Connection, job: str, *, owner: str, tick: Tick, now: datetime, lease_s: float
+) -> Lease | None:
+    """Take the lease of `job`, counting the attempt, or None when it is not to be had now.
+
+    The caller looks at `attempts`: past MAX_ATTEMPTS the job has killed its workers and is not run.
+    """
+    taken = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job, _free(tick, now))
+        .values(
+            state="leased",
+            owner=owner,
+            fence=jobs.c.fence + 1,
+            attempts=jobs.c.attempts + 1,
+            lease_boot=tick.boot,
+            lease_until=tick.seconds + lease_s,
+            progress_permille=0,
+        )
+        .returning(jobs.c.step, jobs.c.subject, jobs.c.fence, jobs.c.attempts)
+    ).first()
+    if taken is None:
+        return None
+    return Lease(job=job, owner=owner, **taken._mapping)
+
+
+def renew(connection: Connection, lease: Lease, *, tick: Tick, lease_s: float, permille: int) -> None:
+    """Move the lease's deadline and say how far the step is.
+
+    Raises:
+        LeaseLost: the lease ended and another was given; the caller stops without recording.
+    """
+    values = {"lease_until": tick.seconds + lease_s, "progress_permille": permille}
+    _held(connection, lease, values)
+
+
+def finish(connection: Connection, lease: Lease) -> None:
+    """Close the job in the transaction that records its result.
+
+    Raises:
+        LeaseLost: another lease has been given since; the transaction must not commit.
+    """
+    _held(
+        connection,
+        lease,
+        {"state": "done", "progress_permille": 1000, "error_code": None, "error_text": None},
+    )
+
+
+def kill(connection: Connection, lease: Lease, *, code: str, text: str) -> None:
+    """Close the job for good without a result.
+
+    Raises:
+        LeaseLost: another lease has been given since.
+    """
+    _held(connection, lease, {"state": "dead", "error_code": code, "error_text": text})
+
+
+def put_back(connection: Connection, lease: Lease, *, now: datetime, code: str, text: str) -> None:
+    """Give the job back after a clean failure, due again after a growing pause (at most 30 s).
+
+    A clean failure is no death: it does not count against MAX_ATTEMPTS.
+
+    Raises:
+        LeaseLost: another lease has been given since.
+    """
+    failures = connection.scalar(select(jobs.c.failures).where(jobs.c.id == lease.job)) or 0
+    pause = min(2**failures * 0.25, _BACKOFF_LIMIT_S)
+    values = {
+        "state": "runnable",
+        "attempts": jobs.c.attempts - 1,
+        "failures": failures + 1,
+        "due_at": instant.to_text(now + timedelta(seconds=pause)),
+        "error_code": code,
+        "error_text": text,
+    }
+    _held(connection, lease, values)
+
+
+def _held(connection: Connection, lease: Lease, values: dict[str, Any]) -> None:
+    same = (jobs.c.id == lease.job, jobs.c.state == "leased", jobs.c.fence == lease.fence)
+    if connection.execute(update(jobs).where(*same).values(**values)).rowcount != 1:
+        raise LeaseLost(f"{lease.job} is no longer held by {lease.owner}", job=lease.job, fence=lease.fence)
+
+
+def runnable(
+    connection: Connection, *, tick: Tick, now: datetime, limit: int, subjects: Sequence[str] | None = None
+) -> list[str]:
+    """Ids of jobs that may be taken now, oldest first; of `subjects` only, when given."""
+    wanted = select(jobs.c.id).where(_free(tick, now)).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
+    if subjects is not None:
+        wanted = wanted.where(jobs.c.subject.in_(subjects))
+    return list(connection.scalars(wanted))
+
+
+def open_jobs(connection: Connection, subjects: Sequence[str] | None = None) -> list[Row[Any]]:
+    """Rows of all jobs that are neither done nor dead; of `subjects` only, when given."""
+    wanted = select(jobs).where(jobs.c.state.in_(("runnable", "leased"))).order_by(jobs.c.created_at)
+    if subjects is not None:
+        wanted = wanted.where(jobs.c.subject.in_(subjects))
+    return list(connection.execute(wanted))
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Number of jobs by state."""
+    rows = connection.execute(select(jobs.c.state, func.count().label("number")).group_by(jobs.c.state))
+    return {row.state: row.number for row in rows}

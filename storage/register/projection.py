@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a custody event changes the register's tables: the only place, live and in a rebuild.
+
+Each function behind it is a pure consequence of (event, detail): it reads no clock, no file, no
+setting. That is why a register rebuilt from the log equals the register that was lost.
+"""
+
+from sqlalchemy import Connection
+
+from evidence.custody import CustodyEvent
+from evidence.errors import RecordMalformed
+from storage.register import project_people, project_recordings
+from storage.register.rows import Apply, Detail
+
+_KINDS: dict[str, Apply] = project_recordings.KINDS | project_people.KINDS
+KINDS = frozenset(_KINDS)
+
+
+def project(connection: Connection, event: CustodyEvent, detail: Detail | None) -> None:
+    """Apply one event to the tables.
+
+    Raises:
+        RecordMalformed: the kind is unknown.
+        WrongState, Conflict: the event contradicts what the register holds.
+    """
+    apply = _KINDS.get(event.kind)
+    if apply is None:
+        raise RecordMalformed(f"custody event of unknown kind {event.kind!r}", stream=event.stream)
+    apply(connection, event, detail or {})

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where the register's tables are named.
+
+Instants are RFC 3339 UTC text with six decimals (text order is time order); media time is the
+exact rational as text; digests are hexadecimal. `jobs` is the only table that is not a function
+of the custody log.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("serial", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    # Camera clock minus true time, as last measured or told; a claim, never applied to stored names.
+    Column("clock_offset_ms", BigInteger, nullable=False),
+    Column("registered_at", Text, nullable=False),
+)
+
+officers = Table(
+    "officers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("number", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("registered_at", Text, nullable=False),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("device", Text, ForeignKey("devices.serial"), nullable=False, index=True),
+    Column("officer", Text, nullable=False),
+    Column("start_at", Text, nullable=False),
+    Column("end_at", Text),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("recording", Text, nullable=False, index=True),
+    # Names as evidence.offer.showable writes them: broken bytes and direction marks are escaped.
+    Column("dock", Text, nullable=False),
+    Column("root", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("mtime_ns", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+)
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("state", Text, nullable=False, index=True),
+    Column("kind", Text),
+    Column("name", Text, nullable=False),
+    Column("dock", Text, nullable=False),
+    Column("device", Text, index=True),
+    Column("officer", Text, index=True),
+    # Best estimate in UTC; every claim it was weighed from is kept in `claims`.
+    Column("start_at", Text, index=True),
+    Column("end_at", Text),
+    Column("duration", Text),
+    Column("claims", Text, nullable=False),
+    Column("problem_code", Text),
+    Column("problem_text", Text),
+    Column("item", Text),
+    Column("item_reason", Text),
+    Column("catalog", Text),
+    Column("arrived_at", Text, nullable=False),
+    Column("stamped_size", BigInteger),
+)
+
+originals = Table(
+    "originals",
+    metadata,
+    Column("recording", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False, unique=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("container", Text),
+    Column("chunk_root", Text, nullable=False),
+    Column("packet_root", Text),
+    Column("packets_sha256", Text),
+    Column("facts", Text, nullable=False),
+    Column("receipt_sha256", Text),
+    Column("sealed_at", Text),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("recording", Text, nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("start", Text, nullable=False),
+    Column("end", Text, nullable=False),
+    Column("start_at", Text, index=True),
+    Column("end_at", Text),
+)
+
+derivatives = Table(
+    "derivatives",
+    metadata,
+    Column("recording", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("recipe", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("number", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("item", Text),
+    Column("start_at", Text, nullable=False),
+    Column("end_at", Text, nullable=False),
+    Column("opened_at", Text, nullable=False),
+    Column("closed_at", Text),
+)
+
+case_officers = Table(
+    "case_officers",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
+    Column("officer", Text, primary_key=True, index=True),
+)
+
+case_links = Table(
+    "case_links",
+    metadata,
+    Column("segment", Text, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True, index=True),
+    Column("recording", Text, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("linked_by", Text, nullable=False),
+    Column("linked_at", Text, nullable=False),
+    Column("withdrawn_at", Text),
+)
+
+custody_events = Table(
+    "custody_events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stream", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("kind", Text, nullable=False, index=True),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("leaf_hash", Text, nullable=False),
+    Column("detail_sha256", Text),
+    # Null until the event is published as this leaf of the custody log.
+    Column("leaf_index", BigInteger, unique=True),
+    UniqueConstraint("stream", "seq", name="uq_custody_events_stream_seq"),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True),
+    Column("root", Text, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+time_tokens = Table(
+    "time_tokens",
+    metadata,
+    Column("size", BigInteger, primary_key=True),
+    Column("authority", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("gen_time", Text, nullable=False),
+    Column("trust", Text, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("step", Text, nullable=False),
+    Column("subject", Text, nullable=False, index=True),
+    Column("state", Text, nullable=False),  # runnable, leased, done, dead
+    Column("attempts", Integer, nullable=False),  # starts, counted before the run
+    Column("failures", Integer, nullable=False),  # clean failures, for the backoff
+    Column("owner", Text),
+    Column("fence", BigInteger, nullable=False),
+    Column("lease_boot", Text),
+    Column("lease_until", Float),  # seconds of the monotonic clock of boot `lease_boot`
+    Column("due_at", Text, nullable=False),
+    Column("progress_permille", Integer, nullable=False),
+    Column("error_code", Text),
+    Column("error_text", Text),
+    Column("created_at", Text, nullable=False),
+    Index("ix_jobs_state_due_at", "state", "due_at"),
+)
+
+# Everything a rebuild must bring back, in an order that respects references.
+FACT_TABLES = (
+    devices,
+    officers,
+    assignments,
+    offers,
+    recordings,
+    originals,
+    segments,
+    derivatives,
+    cases,
+    case_officers,
+    case_links,
+    custody_events,
+    checkpoints,
+    time_tokens,
+)
