@@ -17,10 +17,10 @@
 | `log/checkpoints/<size>` | every checkpoint ever signed | once |
 | `log/tokens/<size>/<authority>/<sha256>.tsr` | a time token over the checkpoint of that size | once |
 
-`ab` and `cd` are the first four digits of the SHA-256, so that no folder holds more than a few hundred names per
-16 million objects. `<n>` and `<size>` are written as tlog-tiles writes an index: groups of three digits, all but
-the last with an `x` before them (1234067 is `x001/x234/067`). Keys hold lower case only and are at most 200
-bytes: safe on file systems that fold case, and in every S3 service.
+`ab` and `cd` are the first four digits of the SHA-256: 16 million objects make folders of about 256 names.
+`<n>` and `<size>` are written as tlog-tiles writes an index: groups of three digits, all but the last with an
+`x` before them (1234067 is `x001/x234/067`). Keys hold lower case only and are at most 200 bytes: safe on
+file systems that fold case, and in every S3 service.
 
 Source: C2SP tlog-tiles, "Merkle Tree" and "Log Entries".
 """
@@ -52,6 +52,7 @@ def original_key(sha256: str) -> str:
 
     Raises:
         BadInput: the text is no such digest. So do all functions here that take one.
+
     """
     return _by_digest("originals", sha256)
 
@@ -102,6 +103,7 @@ def tile_key(level: int, index: int, *, width: int = TILE_WIDTH) -> str:
 
     Raises:
         BadInput: a level, index or width that no log has.
+
     """
     if not 0 <= level <= _HIGHEST_LEVEL:
         raise BadInput(f"no log has a tile level {level}", level=level)
@@ -113,6 +115,7 @@ def entries_key(index: int, *, width: int = TILE_WIDTH) -> str:
 
     Raises:
         BadInput: an index or width that no log has.
+
     """
     return f"log/tile/entries/{_index_path(index)}{_partial(width)}"
 
@@ -122,6 +125,7 @@ def checkpoint_key(size: int) -> str:
 
     Raises:
         BadInput: a size that no log has.
+
     """
     return f"{CHECKPOINTS_PREFIX}{_index_path(size)}"
 
@@ -131,6 +135,7 @@ def token_prefix(size: int) -> str:
 
     Raises:
         BadInput: a size that no log has.
+
     """
     return f"{TOKENS_PREFIX}{_index_path(size)}/"
 
@@ -140,6 +145,7 @@ def token_key(size: int, authority: str, sha256: str) -> str:
 
     Raises:
         BadInput: the name is not 1 to 40 of `a-z 0-9 -`, or another part is none.
+
     """
     if not _AUTHORITY.fullmatch(authority):
         raise BadInput(f"not a short name of an authority: {authority[:80]!r}", authority=authority)

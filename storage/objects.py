@@ -31,6 +31,7 @@ def check_key(key: str) -> str:
 
     Raises:
         BadInput: it is anything else; nothing was touched.
+
     """
     if len(key) > KEY_LIMIT or not _KEY.fullmatch(key):
         raise BadInput(f"not a key of the object store: {key[:KEY_LIMIT]!r}", key=key)
@@ -42,6 +43,7 @@ def check_prefix(prefix: str) -> str:
 
     Raises:
         BadInput: no key begins so.
+
     """
     if len(prefix) > KEY_LIMIT or not _PREFIX.fullmatch(prefix):
         raise BadInput(f"no key begins with {prefix[:KEY_LIMIT]!r}", prefix=prefix)
@@ -75,6 +77,7 @@ class ObjectStore(Protocol):
             FixityMismatch: the bytes (or their number) are not `digest`; nothing was published.
             Conflict: other bytes rest under `key`; they stay.
             SourceUnavailable: `source` cannot be read, or is no plain file.
+
         """
         ...
 
@@ -83,6 +86,7 @@ class ObjectStore(Protocol):
 
         Raises:
             Conflict: other bytes rest under `key`; they stay.
+
         """
         ...
 
@@ -95,6 +99,7 @@ class ObjectStore(Protocol):
 
         Raises:
             Conflict: `key` is no pointer.
+
         """
         ...
 
@@ -104,6 +109,7 @@ class ObjectStore(Protocol):
         Raises:
             NotFound: nothing rests under `key`.
             RecordMalformed: the object is larger than `limit`.
+
         """
         ...
 
@@ -113,6 +119,7 @@ class ObjectStore(Protocol):
         Raises:
             NotFound: nothing rests under `key`.
             BadInput: `start` or `length` is negative.
+
         """
         ...
 
@@ -124,6 +131,7 @@ class ObjectStore(Protocol):
         Raises:
             NotFound: nothing rests under `key`.
             BadInput: `size` is not positive.
+
         """
         ...
 
@@ -132,6 +140,7 @@ class ObjectStore(Protocol):
 
         Raises:
             NotFound: nothing rests under `key`.
+
         """
         ...
 
@@ -140,6 +149,7 @@ class ObjectStore(Protocol):
 
         Raises:
             NotFound: nothing rests under `key`.
+
         """
         ...
 
@@ -155,6 +165,7 @@ class ObjectStore(Protocol):
 
         Raises:
             BadInput: no key begins with `prefix`.
+
         """
         ...
 
@@ -163,5 +174,6 @@ class ObjectStore(Protocol):
 
         Raises:
             NotFound: nothing rests under `key`.
+
         """
         ...
