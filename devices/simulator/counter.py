@@ -21,7 +21,7 @@ from evidence.errors import BadInput
 
 LIMIT = 1 << 24
 
-_COLUMNS, _ROWS = 24, 16  # the frame is so many cells wide and high
+_COLUMNS, _ROWS = 32, 24  # the frame is so many cells wide and high
 _BITS = 16  # data cells in a row
 _BLACK, _GREY, _WHITE = 24, 128, 232
 _LEAST_CONTRAST = 60.0
@@ -45,7 +45,7 @@ def draw(frame: Luma, number: int) -> None:
     frame[top:bottom, left:right] = _GREY
     for (upper, lower, west, east), is_white in zip(_cells(*frame.shape), _pattern(number), strict=True):
         frame[upper:lower, west:east] = _WHITE if is_white else _BLACK
-    scale = max(1, (bottom - top) // (2 * LINE))
+    scale = max(1, (bottom - top) // (3 * LINE))
     write(frame, f"{number:08d}", top=bottom, left=left, scale=scale)
 
 
