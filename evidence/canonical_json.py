@@ -5,6 +5,7 @@ The form is RFC 8785 without floating point: media time is exact text elsewhere,
 """
 
 import json
+from collections.abc import Mapping
 
 from evidence.errors import RecordMalformed
 
@@ -16,7 +17,7 @@ _MAX_INT_CHARS = len(str(-MAX_INT))
 def dumps(value: object) -> bytes:
     """The one canonical spelling of `value`: sorted keys, no spaces, shortest escapes, UTF-8.
 
-    Takes dict (str keys), list, tuple, str, int, bool and None, nested at most `MAX_DEPTH` deep.
+    Takes mappings (str keys), list, tuple, str, int, bool and None, nested at most `MAX_DEPTH` deep.
 
     Raises:
         RecordMalformed: a float, an integer beyond 2**53 - 1, another type, a lone surrogate, or too deep.
@@ -63,7 +64,7 @@ def _ordered(value: object, depth: int) -> object:
     """`value` with every object's keys in order, once each part of it is known to be allowed."""
     if depth > MAX_DEPTH:
         raise RecordMalformed(f"JSON is nested deeper than {MAX_DEPTH}")
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         keys = sorted(value, key=_utf16)
         return {key: _ordered(value[key], depth + 1) for key in keys}
     if isinstance(value, list | tuple):
