@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where the ffmpeg program is told what it may do, run, and its failures become ours.
+
+ffmpeg-python builds the graph and the argument list, and is used for nothing else. Three guards go with
+every input, and all three are needed: the demuxer is forced, from our own reading of the bytes (a
+playlist named .mp4 would otherwise make ffmpeg open other files, even with a protocol list); protocols are
+limited to file and pipe; decoders are limited to those a recorder plausibly writes (rare decoders are where
+memory errors are found: CVE-2026-8461 was in one).
+"""
+
+import errno
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import ffmpeg
+
+from evidence.errors import BadInput, CodecRefused, SourceUnavailable, StoreUnavailable, Undecodable
+from pipeline.media.limits import Completed, Limits, run_limited
+from pipeline.media.recipes import INPUT
+from pipeline.media.tools import Tool
+
+# ffmpeg-python has no types; a Stream is one of its nodes.
+Stream: TypeAlias = Any
+
+DEMUXERS = (
+    "aac,ac3,amr,amrnb,amrwb,asf,avi,flac,flv,jpeg_pipe,matroska,mov,mp3,mpeg,mpegts,ogg,png_pipe,wav,"
+    "webp_pipe"
+)
+DECODERS = (
+    "h264,hevc,av1,libdav1d,vp8,vp9,mpeg4,mpeg2video,mpeg1video,mjpeg,h263,png,webp,"
+    "aac,aac_latm,mp3float,mp3,mp2float,mp2,ac3,eac3,opus,libopus,vorbis,flac,alac,amrnb,amrwb,"
+    "adpcm_ima_wav,adpcm_ima_qt,adpcm_ms,adpcm_g726,g722,pcm_alaw,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,"
+    "pcm_s24le,pcm_s32le,pcm_f32le,pcm_u8"
+)
+# 8K video; a photo may be larger. Above it the decoder refuses before it takes memory.
+VIDEO_MAX_PIXELS = 36_000_000
+PHOTO_MAX_PIXELS = 140_000_000
+
+# One decode and one encode at a time on two threads: the count is fixed because x264's output depends on it.
+THREADS = 2
+
+_GLOBAL = ("-nostdin", "-hide_banner", "-v", "error", "-filter_threads", "1", "-filter_complex_threads", "1")
+_PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.5")
+_REASON_MAX_CHARS = 300
+_ADDRESS = re.compile(r"\[[^\[\]\n]{1,80} @ 0x[0-9a-f]+\] ?")
+
+
+def guarded_input(*, demuxer: str, max_pixels: int = VIDEO_MAX_PIXELS, **options: str | None) -> Stream:
+    """The input node every graph starts from, its path left open as `{input}`.
+
+    `demuxer` may be a list of libav names separated by commas; the first counts.
+
+    Raises:
+        BadInput: the demuxer is not one that reads a single file of media.
+    """
+    name = demuxer.split(",")[0]
+    if name not in DEMUXERS.split(","):
+        raise BadInput(f"not a demuxer we use: {name!r}", demuxer=name)
+    guards = {
+        "protocol_whitelist": "file,pipe",
+        "codec_whitelist": DECODERS,
+        "max_pixels": str(max_pixels),
+        "threads": str(THREADS),
+    }
+    return ffmpeg.input(INPUT, format=name, **guards, **options)
+
+
+def output(streams: Sequence[Stream], name: str, *, container: str, **options: str) -> Stream:
+    """An output file `name` in the folder the program runs in, the same bytes each time it is made.
+
+    No metadata of the input goes over, no time and no version of the writer is put in.
+    """
+    plain = {
+        "map_metadata": "-1",
+        "map_chapters": "-1",
+        "fflags": "+bitexact",
+        "flags": "+bitexact",
+        "threads": str(THREADS),
+    }
+    return ffmpeg.output(*streams, name, format=container, **{**plain, **options})
+
+
+def arguments(outputs: Iterable[Stream]) -> tuple[str, ...]:
+    """The arguments for `outputs`, without the program; the input is still `{input}`."""
+    graph = ffmpeg.merge_outputs(*outputs)
+    return (*_GLOBAL, *(str(word) for word in ffmpeg.get_args(graph, overwrite_output=True)))
+
+
+def run(
+    graph: Sequence[str],
+    *,
+    tool: Tool,
+    source: Path,
+    scratch: Path,
+    limits: Limits,
+    seconds: Fraction | None = None,
+    on_progress: Callable[[float], None] | None = None,
+    on_bytes: Callable[[bytes], None] | None = None,
+) -> Completed:
+    """Run `graph` (see `arguments`) over `source`, in the folder `scratch`, where its outputs appear.
+
+    With `on_bytes` the graph writes to `pipe:1` and the bytes are handed on. Without, and with `seconds`
+    of media known, `on_progress` gets fractions from 0 to 1, never falling.
+
+    Raises:
+        Undecodable: hostile or broken media, or a limit reached; the reason is ffmpeg's last word.
+        CodecRefused: a stream we would have to decode is of a codec outside the list.
+        SourceUnavailable: `source` is not there.
+        StoreUnavailable: the disk under `scratch` is full. Worth another try.
+        ToolMissing: the program cannot be started.
+    """
+    if not source.is_file():
+        raise SourceUnavailable(f"no such file: {source.name}", file=source.name)
+    # "file:" first, or a name such as "concat:…" or "-y" would be read as something else.
+    filled = [f"file:{source.absolute()}" if word == INPUT else word for word in graph]
+    progress = [] if on_bytes else [*_PROGRESS]
+    ended = run_limited(
+        [str(tool.program), *progress, *filled],
+        limits=limits,
+        cwd=scratch,
+        on_line=None if on_bytes else _Progress(seconds, on_progress).take,
+        on_bytes=on_bytes,
+    )
+    if ended.returncode != 0:
+        raise _failure(ended, source)
+    return ended
+
+
+class _Progress:
+    """Reads the `key=value` lines of `-progress`."""
+
+    __slots__ = ("_best", "_seconds", "_tell")
+
+    def __init__(self, seconds: Fraction | None, tell: Callable[[float], None] | None) -> None:
+        self._seconds = seconds
+        self._tell = tell
+        self._best = 0.0
+
+    def take(self, line: str) -> None:
+        key, _, value = line.partition("=")
+        if self._tell is None:
+            return
+        if (key, value) == ("progress", "end"):
+            self._tell(1.0)
+        # Before the first packet the value is "N/A", and it may be negative.
+        elif key == "out_time_us" and value.isdigit() and self._seconds:
+            self._best = max(self._best, min(1.0, float(Fraction(int(value), 1_000_000) / self._seconds)))
+            self._tell(self._best)
+
+
+def _failure(ended: Completed, source: Path) -> Undecodable | CodecRefused | StoreUnavailable:
+    """What a failed run means for the caller. ffmpeg has no codes for it, so its words decide."""
+    # Neither our paths nor the addresses in memory that ffmpeg prints belong in a reason that is kept.
+    words = _ADDRESS.sub("", ended.stderr.replace(f"file:{source.absolute()}", source.name))
+    words = words.replace(f" '{DECODERS}'", "")
+    # Text in a file can end up in a message: nothing that could steer a terminal goes on.
+    reason = "".join(c if c.isprintable() else " " for c in words.strip()[-_REASON_MAX_CHARS:])
+    if os.strerror(errno.ENOSPC) in words:
+        return StoreUnavailable("no space left for derivatives", reason=reason)
+    if "not on whitelist" in words:
+        return CodecRefused(f"a codec we do not decode: {reason}", reason=reason)
+    limit = {"limit": "address_space_bytes"} if os.strerror(errno.ENOMEM) in words else {}
+    return Undecodable(f"ffmpeg ended with {ended.returncode}: {reason}", **limit, reason=reason)
