@@ -36,9 +36,9 @@ class _Piece:
 def repeat_footage(source: Path, out: Path, *, times: int) -> Fraction:
     """Write the packets of `source` `times` over into `out`, one after another; its length in seconds.
 
-    Video frames keep their exact distance across a seam, so frame n of round k is shown at
-    `k * length + n's time` and still bears the number n. `source` is footage of our own that
-    begins at 0; its coded packets are held in memory once.
+    Frame n of round k is shown at exactly `n's time + k * length` and still bears the number n;
+    `length`, the returned value divided by `times`, is the end of the last packet as the container
+    has it. `source` is footage of our own that begins at 0; its packets are held in memory once.
 
     Raises:
         BadInput: `source` has no media that can be copied, or `times` is not positive.
@@ -66,14 +66,20 @@ def _read(box: av.container.InputContainer) -> tuple[list[_Piece], Fraction]:
         for packet in box.demux()
         if packet.pts is not None and packet.dts is not None
     ]
-    main = (box.streams.video or box.streams.audio)[0].index
-    ends = [piece.end for piece in pieces if piece.track == main]
-    if not ends:
+    if not pieces:
         raise BadInput("footage without packets cannot be repeated")
-    length = max(ends)
-    # Sound before 0 (priming) or past the picture's end would overlap the next round.
-    kept = [piece for piece in pieces if piece.track == main or (piece.start >= 0 and piece.end <= length)]
-    return kept, length
+    sound = {stream.index for stream in box.streams.audio}
+    pieces = [piece for piece in pieces if piece.track not in sound or _is_whole(piece, pieces)]
+    main = (box.streams.video or box.streams.audio)[0].index
+    length = max(piece.end for piece in pieces if piece.track == main)
+    return [piece for piece in pieces if piece.track == main or piece.end <= length], length
+
+
+def _is_whole(piece: _Piece, pieces: list[_Piece]) -> bool:
+    # Sound before 0 (priming) and a last packet cut short by the container would overlap a neighbour:
+    # each still decodes to a full block of samples.
+    usual = next((other.duration for other in pieces if other.track == piece.track and other.pts >= 0), 0)
+    return piece.pts >= 0 and piece.duration >= usual
 
 
 def _write(
