@@ -6,6 +6,7 @@ import re
 import subprocess
 from functools import cache
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,13 @@ def test_nothing_names_a_package_host_or_a_machine(pattern: str) -> None:
 @pytest.mark.parametrize("name", [*OURS, "web"])
 def test_no_other_distribution_claims_our_import_names(name: str) -> None:
     assert set(packages_distributions().get(name, [])) <= {"evidock"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_packages_come_from_this_checkout(name: str) -> None:
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.origin == str(ROOT / name / "__init__.py")
 
 
 def test_error_codes_are_told_apart() -> None:
