@@ -5,11 +5,7 @@ A key file is a PKCS#8 PEM that the openssl program reads. It is as private as i
 owner. Hardware joins later by keeping the promises of `Signing`.
 """
 
-import os
-import secrets
-import stat
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -26,9 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from evidence.errors import BadInput, NotFound, RecordMalformed
 from evidence.note import Signer, Verifier, VerifierKey
-from storage.durable import store_errors, sync_folder, write_all
-
-_LARGEST_FILE = 16_384
+from storage.private_file import create_private, read_private
 
 # Keys whose point has order 1, 2, 4 or 8 (sign bit cleared): one signature by such a key fits many
 # messages, so that nothing it signed is proven. RFC 8032 leaves refusing them to the verifier.
@@ -85,8 +79,7 @@ class KeyFile:
         try:
             return cls.load(path, name)
         except NotFound:
-            with store_errors(f"cannot make the key {path}"):
-                _create(path)
+            create_private(path, _new_pem())
         return cls.load(path, name)
 
     @classmethod
@@ -99,7 +92,7 @@ class KeyFile:
             StoreUnavailable: the file cannot be read now.
 
         """
-        private = _parsed(_private_bytes(path), path)
+        private = _parsed(read_private(path), path)
         key = cls(name, private)
         _ = key.verifier_key  # a name that no note can carry is refused now, not at the first signature
         return key
@@ -160,48 +153,8 @@ def _point(public_key: bytes) -> Ed25519PublicKey:
         raise RecordMalformed(f"not an Ed25519 key: {public_key.hex()}") from error
 
 
-def _create(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        # (1) Whole and durable, (2) then named, never over another key, (3) then the name durable.
-        write_all(descriptor, pem)
-        os.fsync(descriptor)
-        with suppress(FileExistsError):  # another process was first: its key is the key
-            os.link(draft, path, follow_symlinks=False)
-    finally:
-        os.close(descriptor)
-        draft.unlink()
-    sync_folder(path.parent)
-
-
-def _private_bytes(path: Path) -> bytes:
-    with store_errors(f"cannot read the key {path}"):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError as error:
-            raise NotFound(f"there is no key at {path}", path=str(path)) from error
-        try:
-            _check_private(os.fstat(descriptor), path)
-            return os.read(descriptor, _LARGEST_FILE)
-        finally:
-            os.close(descriptor)
-
-
-def _check_private(facts: os.stat_result, path: Path) -> None:
-    if not stat.S_ISREG(facts.st_mode):
-        raise BadInput(f"the key {path} is not a plain file", path=str(path))
-    if facts.st_uid not in (os.geteuid(), 0):
-        raise BadInput(f"the key {path} belongs to another user (number {facts.st_uid})", path=str(path))
-    if facts.st_mode & 0o077:
-        mode = stat.S_IMODE(facts.st_mode)
-        raise BadInput(
-            f"the key {path} can be used by others (mode {mode:04o}): chmod 600 it, "
-            "and make a new key if another person may have read it",
-            path=str(path),
-        )
+def _new_pem() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _parsed(pem: bytes, path: Path) -> Ed25519PrivateKey:
