@@ -23,11 +23,11 @@ def publish(register: Register, log: CustodyLog) -> SignedCheckpoint | None:
     with register.publishing():
         _number(register)
         newest = log.newest()
-        at = newest.size if newest is not None else 0
-        entries = _entries(register, at)
-        if entries:
-            newest = log.publish(entries, at=at)
         if newest is not None:
+            _remember(register, newest)  # what an earlier call published before it died
+        entries = _entries(register, 0 if newest is None else newest.size)
+        if entries:
+            newest = log.publish(entries, at=0 if newest is None else newest.size)
             _remember(register, newest)
         return newest
 
@@ -56,9 +56,11 @@ def _entries(register: Register, at: int) -> list[bytes]:
 
 
 def _remember(register: Register, newest: SignedCheckpoint) -> None:
+    known = select(checkpoints.c.size).where(checkpoints.c.size == newest.size)
+    with register.view() as connection:
+        if connection.scalar(known) is not None:
+            return
     with register.begin() as facts:
-        known = select(checkpoints.c.size).where(checkpoints.c.size == newest.size)
-        if facts.connection.scalar(known) is None:
-            facts.connection.execute(
-                insert(checkpoints).values(size=newest.size, root=newest.root.hex(), note=newest.note)
-            )
+        facts.connection.execute(
+            insert(checkpoints).values(size=newest.size, root=newest.root.hex(), note=newest.note)
+        )

@@ -31,9 +31,14 @@ def _offer_row(event: CustodyEvent, detail: Detail, outcome: str) -> dict[str, A
     }
 
 
+def _put_offer(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(delete(schema.offers).where(schema.offers.c.id == row["id"]))
+    connection.execute(insert(schema.offers).values(**row))
+
+
 def _arrived(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
     problem = detail["problem"] or {"code": None, "text": None}
-    connection.execute(insert(schema.offers).values(**_offer_row(event, detail, "taken")))
+    _put_offer(connection, _offer_row(event, detail, "taken"))
     connection.execute(
         insert(schema.recordings).values(
             id=subject(event),
@@ -93,9 +98,7 @@ def _sealed(connection: Connection, event: CustodyEvent, _: Detail) -> None:
 
 
 def _offered_again(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
-    row = _offer_row(event, detail, "again")
-    connection.execute(delete(schema.offers).where(schema.offers.c.id == row["id"]))
-    connection.execute(insert(schema.offers).values(**row))
+    _put_offer(connection, _offer_row(event, detail, "again"))
     folded = event.facts["was"]
     if folded is not None:
         connection.execute(delete(schema.recordings).where(schema.recordings.c.id == folded))

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where an offer becomes a recording: the door through which everything comes.
+
+Nothing is judged here that would turn bytes away: an unknown device is written down as a problem,
+its bytes are taken in like all others, and the recording is put aside after it is sealed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from evidence import ids, instant
+from evidence.claims import Claim, Claims, Source
+from evidence.custody import Happening
+from evidence.errors import UnknownDevice
+from evidence.offer import Offer, showable
+from pipeline.outcome import about
+from pipeline.ports import Ports
+from pipeline.when import weigh_start
+from storage.register import search
+from storage.register.search import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The recording an offer belongs to, the job that goes on with it, and whether it is new."""
+
+    recording: str
+    job: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who made a recording, when, as best we know; `problem` says why that cannot be right."""
+
+    device: str | None
+    officer: str | None
+    start: datetime | None
+    problem: dict[str, str] | None
+
+
+def arrive(offer: Offer, *, root: Path, claims: Claims, ports: Ports, now: datetime) -> Arrival:
+    """Take an offer down as a recording and open its first job, in one transaction.
+
+    Safe to repeat: the same offer (dock, path, size, mtime) is the same recording, and a second
+    call changes nothing.
+
+    Raises:
+        RegisterUnavailable, StoreUnavailable: worth another try.
+    """
+    recording = ids.recording_id(offer.id)
+    job = ids.job_id("fixity", recording)
+    with ports.register.begin() as facts:
+        known = search.offer(facts.connection, offer.id)
+        if known is not None and known["outcome"] != "withdrawn":
+            return Arrival(known["recording"], ids.job_id("fixity", known["recording"]), is_new=False)
+        who = identify(facts.connection, claims, zone=ports.zone)
+        happening = Happening(
+            "arrived",
+            about(recording),
+            facts={"offer": offer.id},
+            detail={
+                **told_offer(offer, showable(str(root))),
+                "claims": claims.to_json(),
+                "device": who.device,
+                "officer": who.officer,
+                "problem": who.problem,
+                "start_at": None if who.start is None else instant.to_text(who.start),
+            },
+        )
+        facts.record(happening, actor=ports.actor, at=now)
+        facts.enqueue("fixity", recording, now=now)
+    return Arrival(recording, job, is_new=True)
+
+
+def told_offer(offer: Offer, root: str) -> dict[str, Any]:
+    """The part of an event's detail that tells which file was offered; `root` is as `showable` writes it."""
+    return {"offer": offer.to_json(), "root": root}
+
+
+def identify(
+    connection: Connection, claims: Claims, *, zone: ZoneInfo, duration: Fraction | None = None
+) -> Identity:
+    """Device, officer and start as the claims and the register's registries give them."""
+    serial = claims.value("device")
+    device = None if serial is None else search.device(connection, serial)
+    offset = 0 if device is None else device["clock_offset_ms"]
+    start = weigh_start(claims, zone=zone, clock_offset_ms=offset, duration=duration)
+    officer = claims.value("officer")
+    if officer is None and device is not None and start is not None:
+        officer = search.officer_holding(connection, device["serial"], instant.to_text(start.at))
+    problem = None
+    if serial is not None and device is None:
+        told = (
+            f"device {serial} is not in the register; if it is ours, run `evidock device add {serial}` "
+            "and offer the file again"
+        )
+        problem = {"code": UnknownDevice.code, "text": told}
+    return Identity(serial, officer, None if start is None else start.at, problem)
+
+
+def operator_claims(*, device: str | None, officer: str | None) -> Claims:
+    """What a person at the dock says of the files."""
+    said = [("device", device), ("officer", officer)]
+    return Claims(Claim(field, value, Source.OPERATOR) for field, value in said if value)

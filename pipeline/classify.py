@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a recording gets its catalog item (事项), with the rule that gave it and the catalog version.
+
+Rules in order: what the terminal or the operator said; the item of the one case its officer was
+on; the agency's default. An item whose modes do not ask for this kind of media is never given. What no
+rule reaches stays unclassified, for a person.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from evidence.claims import Claims
+from evidence.custody import Happening
+from pipeline.index import cases_of
+from pipeline.outcome import Done, about
+from pipeline.ports import Ports, Progress
+from storage.register import search
+
+
+def classify(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> Done:
+    """Name the catalog item of a recording; repeat: a function of the register and the catalog."""
+    with ports.register.view() as connection:
+        row = search.recording(connection, recording)
+        cases = cases_of(connection, row)
+    for item, reason in _candidates(row, cases, ports):
+        known = ports.catalog.items.get(item)
+        if known is not None and row["kind"] in (*known.kinds, "document"):
+            return Done((_classified(recording, item, reason, ports),))
+    return Done((_classified(recording, None, {"rule": "none"}, ports),))
+
+
+def _candidates(
+    row: search.Row, cases: list[search.Row], ports: Ports
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for claim in Claims.from_json(json.loads(row["claims"])).of("item"):
+        yield claim.value, {"rule": "claimed", "source": claim.source.value}
+    items = {case["item"] for case in cases if case["item"] is not None}
+    if len(items) == 1:
+        yield items.pop(), {"rule": "case-of-officer"}
+    if ports.default_item is not None:
+        yield ports.default_item, {"rule": "default"}
+
+
+def _classified(recording: str, item: str | None, reason: dict[str, Any], ports: Ports) -> Happening:
+    facts = {"catalog": ports.catalog.id, "item": item, "reason": reason}
+    return Happening("classified", about(recording), facts=facts)

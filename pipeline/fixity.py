@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where bytes are measured, in one reading of the source: what they are from now on.
+
+Three commitments: the SHA-256 of the whole, the chunk tree (which 64 KiB), and the packet tree
+(which coded packet of which stream). A file whose media cannot be read is measured all the same,
+without a packet tree and with the problem named: its bytes are kept like any other's.
+"""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from evidence import instant, media_time
+from evidence.claims import Claims
+from evidence.custody import Happening
+from evidence.errors import StillChanging
+from evidence.offer import Offer, from_showable
+from pipeline import spool
+from pipeline.again import offered_again
+from pipeline.arrive import Identity, identify
+from pipeline.inside import Inside, look_inside
+from pipeline.outcome import Done, about
+from pipeline.ports import Ports, Progress
+from pipeline.when import end_of
+from storage.register import search
+
+# Of the time this step takes, about this share goes into reading and hashing the source.
+_COPY_SHARE = 0.6
+
+
+def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> Done:
+    """Measure the bytes of a recording that has arrived.
+
+    Repeat: the same bytes give the same digests. Bytes that another recording holds already make
+    no second one: the offer is written down there, and this recording folds into it.
+
+    Raises:
+        SourceUnavailable, StoreUnavailable: worth another try.
+    """
+    with ports.register.view() as connection:
+        row = search.recording(connection, recording)
+        offered = search.offer_of(connection, recording)
+    offer = offer_of_row(offered)
+    files = spool.spooled(ports.spool, recording)
+    claims = Claims.from_json(json.loads(row["claims"]))
+    try:
+        measured = read_source(offer, offered["root"], ports=ports, files=files, progress=progress)
+    except StillChanging as error:
+        withdrawn = Happening("withdrawn", about(recording), facts={"code": error.code, "offer": offer.id})
+        return Done((withdrawn,), halt=True, then=files.clear)
+    with ports.register.view() as connection:
+        holder = search.holder_of(connection, measured.digest.hex)
+    if holder is not None and holder != recording:
+        again = offered_again(
+            holder, offer=offer, root=offered["root"], claims=claims, was=recording, ports=ports
+        )
+        return Done(again.happenings, halt=True, then=files.clear)
+    files.chunks.write_bytes(measured.chunks.leaves)
+    inside = look_inside(files.original, name=offer.name, table=files.packets)
+    claims |= inside.claims
+    with ports.register.view() as connection:
+        who = identify(connection, claims, zone=ports.zone, duration=inside.duration)
+    return Done(
+        (
+            _measured(
+                recording, name=offered["name"], measured=measured, inside=inside, who=who, claims=claims
+            ),
+        )
+    )
+
+
+def offer_of_row(row: search.Row) -> Offer:
+    """The offer that a row of the register tells of."""
+    return Offer.from_json({name: row[name] for name in ("dock", "path", "name", "size_bytes", "mtime_ns")})
+
+
+def read_source(
+    offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, progress: Progress
+) -> spool.Measured:
+    """Read the offered file once, into the spool; `root` is as the register shows it.
+
+    Raises:
+        StillChanging: it is not as it was offered.
+        SourceUnavailable, StoreUnavailable: worth another try.
+    """
+    ports.spool.mkdir(parents=True, exist_ok=True)
+    with ports.open_source(Path(from_showable(root)), offer.path) as source:
+        return spool.copy_measured(
+            source,
+            files.original,
+            size_bytes=offer.size_bytes,
+            progress=lambda done: progress(done * _COPY_SHARE),
+        )
+
+
+def _measured(
+    recording: str,
+    *,
+    name: str,
+    measured: spool.Measured,
+    inside: Inside,
+    who: Identity,
+    claims: Claims,
+) -> Happening:
+    end = end_of(who.start, inside.duration)
+    facts: dict[str, Any] = {
+        "chunk_root": measured.chunks.root.hex(),
+        "container": inside.container,
+        "duration": None if inside.duration is None else media_time.to_text(inside.duration),
+        "kind": inside.kind,
+        "packet_root": inside.packet_root,
+        "packets_sha256": inside.table_sha256,
+        "sha256": measured.digest.hex,
+        "size_bytes": measured.digest.size_bytes,
+    }
+    detail = {
+        "claims": claims.to_json(),
+        "device": who.device,
+        "end_at": None if end is None else instant.to_text(end),
+        "examined": inside.examined,
+        "name": name,
+        "officer": who.officer,
+        "problem": inside.problem or who.problem,
+        "start_at": None if who.start is None else instant.to_text(who.start),
+    }
+    return Happening("measured", about(recording), facts=facts, detail=detail)

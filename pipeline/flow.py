@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where the order of the steps is written, and the only place where a step's answer becomes record.
+
+One way for everyone, worker or foreground: take the job's lease, run the step, and commit its
+custody events, its job and the next jobs in one transaction that the lease's fencing token guards.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from evidence.custody import Happening
+from evidence.errors import Conflict, IntegrityError, LeaseLost, Refused, Unacceptable, Unavailable
+from evidence.lifecycle import State
+from pipeline.classify import classify
+from pipeline.fingerprint import fingerprint
+from pipeline.fixity import fixity
+from pipeline.index import index
+from pipeline.leasing import Clock, Heartbeat
+from pipeline.outcome import Done, about
+from pipeline.ports import Ports, Progress, unheard
+from pipeline.seal import seal
+from pipeline.segment import segment
+from pipeline.stamp import stamp
+from pipeline.transcode import flagged, transcode
+from storage.register import jobs, search
+from storage.register.facts import Facts
+from storage.register.jobs import Lease
+
+
+class Step(Protocol):
+    """What every step is called with."""
+
+    def __call__(self, recording: str, *, ports: Ports, now: datetime, progress: Progress) -> Done:
+        """Do the step for one recording."""
+        ...
+
+
+STEPS: Mapping[str, Step] = {
+    "fixity": fixity,
+    "seal": seal,
+    "stamp": stamp,
+    "transcode": transcode,
+    "fingerprint": fingerprint,
+    "segment": segment,
+    "classify": classify,
+    "index": index,
+}
+
+# What follows what. Nothing is derived before it is sealed.
+AFTER: Mapping[str, tuple[str, ...]] = {
+    "fixity": ("seal",),
+    "seal": ("segment", "stamp", "transcode"),
+    "segment": ("classify",),
+    "classify": ("index",),
+    "transcode": ("fingerprint",),
+}
+# A recording that is put aside still gets its time token: its bytes are evidence all the same.
+AFTER_QUARANTINE: Mapping[str, tuple[str, ...]] = {"seal": ("stamp",)}
+
+
+class Result(StrEnum):
+    """What became of one call of `run`."""
+
+    DONE = "done"
+    NOT_NOW = "not-now"  # held by another, not due, or finished already
+    AGAIN = "again"  # the world was down; the job is due again later
+    LOST = "lost"  # another lease was given meanwhile; nothing was recorded
+    ASIDE = "aside"  # the recording was quarantined or flagged
+
+
+Hint = Callable[[str], None]
+"""Told the id of a job that has become runnable. Losing a hint loses nothing."""
+
+
+def run(
+    job: str,
+    *,
+    ports: Ports,
+    owner: str,
+    clock: Clock,
+    hint: Hint | None = None,
+    on_progress: Progress = unheard,
+) -> Result:
+    """Run one job if it can be had now, and record what it did.
+
+    Raises:
+        RegisterUnavailable: nothing could be recorded; the lease ends by itself.
+    """
+    with ports.register.begin() as facts:
+        lease = jobs.take(
+            facts.connection, job, owner=owner, tick=clock.tick(), now=clock.now(), lease_s=clock.lease_s
+        )
+    if lease is None:
+        return Result.NOT_NOW
+    if lease.attempts > jobs.MAX_ATTEMPTS:
+        return _poisoned(lease, ports=ports, clock=clock)
+    try:
+        with Heartbeat(lease, register=ports.register, clock=clock, on_progress=on_progress) as beat:
+            done = STEPS[lease.step](lease.subject, ports=ports, now=clock.now(), progress=beat.progress)
+        opened = _commit(lease, done, ports=ports, clock=clock)
+    except LeaseLost:
+        return Result.LOST
+    except (Unavailable, Conflict) as error:
+        # A conflict is another worker that was quicker with the same bytes: the next try sees it.
+        return _put_back(lease, error.code, error.message, ports=ports, clock=clock)
+    except (Unacceptable, IntegrityError, Refused) as error:
+        return _aside(lease, error.code, error.message, ports=ports, clock=clock)
+    if done.then is not None:
+        done.then()
+    for following in opened if hint is not None else ():
+        hint(following)
+    return Result.DONE
+
+
+def _commit(lease: Lease, done: Done, *, ports: Ports, clock: Clock) -> list[str]:
+    now = clock.now()
+    with ports.register.begin() as facts:
+        # The fence first: a worker that lost its lease must not even try to record.
+        jobs.finish(facts.connection, lease)
+        happenings = list(done.happenings)
+        if done.decide is not None:
+            happenings += done.decide(facts.connection)
+        for happening in happenings:
+            facts.record(happening, actor=ports.actor, at=now)
+        opened = open_released(facts, happenings, now=now)
+        return opened if done.halt else opened + _open_next(facts, lease, happenings, now=now)
+
+
+def _open_next(facts: Facts, lease: Lease, happenings: Sequence[Happening], *, now: datetime) -> list[str]:
+    is_aside = any(happening.kind == "quarantined" for happening in happenings)
+    following = (AFTER_QUARANTINE if is_aside else AFTER).get(lease.step, ())
+    return [facts.enqueue(step, lease.subject, now=now) for step in following]
+
+
+def open_released(facts: Facts, happenings: Sequence[Happening], *, now: datetime) -> list[str]:
+    """Open the jobs of recordings that were put aside and are released now: those that follow sealing."""
+    released = [h.stream.partition("/")[2] for h in happenings if h.kind == "released"]
+    return [facts.enqueue(step, recording, now=now) for recording in released for step in AFTER["seal"]]
+
+
+def _put_back(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Result:
+    try:
+        with ports.register.begin() as facts:
+            jobs.put_back(facts.connection, lease, now=clock.now(), code=code, text=text)
+    except LeaseLost:
+        return Result.LOST
+    return Result.AGAIN
+
+
+def _poisoned(lease: Lease, *, ports: Ports, clock: Clock) -> Result:
+    text = f"{lease.step} ended its worker {jobs.MAX_ATTEMPTS} times without an answer"
+    return _aside(lease, "poison", text, ports=ports, clock=clock)
+
+
+def _aside(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Result:
+    """Close the job and put the recording aside, or flag it when it is too far on to be put aside."""
+    try:
+        with ports.register.begin() as facts:
+            jobs.kill(facts.connection, lease, code=code, text=text)
+            row = search.recording(facts.connection, lease.subject)
+            if row["state"] in (State.ARRIVED, State.MEASURED, State.SEALED):
+                told = {"reason": text}
+                aside = Happening("quarantined", about(lease.subject), facts={"code": code}, detail=told)
+            else:
+                aside = flagged(lease.subject, code=code, reason=text)
+            facts.record(aside, actor=ports.actor, at=clock.now())
+    except LeaseLost:
+        return Result.LOST
+    return Result.ASIDE

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where the outside world of the steps is named: what `app` wires and steps receive."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from zoneinfo import ZoneInfo
+
+from evidence.note import Signer, Verifier
+from pipeline.catalog import Catalog
+from pipeline.tsa.port import Authority
+from storage.custody_log import CustodyLog
+from storage.objects import ObjectStore
+from storage.register.facts import Chance
+from storage.register.register import Register
+
+OpenSource = Callable[[Path, str], BinaryIO]
+"""Open a file beneath a root, following no link: (root, relative path) -> readable binary file."""
+
+Progress = Callable[[float], None]
+"""Told how far a step is, from 0.0 to 1.0, as often as the step likes."""
+
+
+def unheard(_: float) -> None:
+    """Progress that nobody follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything a step may use beside its arguments. Engines are already chosen; no step knows which."""
+
+    store: ObjectStore
+    register: Register
+    log: CustodyLog
+    signer: Signer
+    verifiers: tuple[Verifier, ...]
+    authorities: tuple[Authority, ...]
+    open_source: OpenSource
+    spool: Path
+    ffmpeg: Path | None
+    zone: ZoneInfo
+    catalog: Catalog
+    default_item: str | None
+    chance: Chance
+    actor: str

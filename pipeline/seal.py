@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where an original is put to rest, once, and proven to rest: the only leave to erase a camera.
+
+The order is the safety argument: store, read back, compare, sign the receipt, record. Nothing
+here decodes media. The receipt rests beside the bytes with every fact they need, so that the
+register can be remade from the store alone.
+"""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+from evidence.chunk_tree import root_of_leaves
+from evidence.custody import Happening
+from evidence.digest import Digest
+from evidence.errors import Conflict, FixityMismatch
+from evidence.note import open_note, sign_note
+from evidence.receipt import Receipt, parse_receipt
+from pipeline import spool
+from pipeline.fixity import offer_of_row, read_source
+from pipeline.inside import look_inside
+from pipeline.outcome import Done, about
+from pipeline.ports import Ports, Progress, unheard
+from storage import layout
+from storage.register import search
+
+_RECEIPT_LIMIT = 1 << 20
+
+
+def seal(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> Done:
+    """Store the original of `recording`, read it back, and issue its receipt.
+
+    Safe to repeat: equal bytes under their own key change nothing, and the first receipt wins.
+
+    Raises:
+        FixityMismatch: bytes at rest are not the bytes that were measured. Final: no receipt is
+            issued, the camera keeps its copy, a person must look.
+        StoreUnavailable, SourceUnavailable: worth another try.
+    """
+    with ports.register.view() as connection:
+        row = search.recording(connection, recording)
+        original = search.original(connection, recording)
+    digest = Digest(bytes.fromhex(original["sha256"]), original["size_bytes"])
+    files = spool.spooled(ports.spool, recording)
+
+    # (1) Store. The key is the digest, so a repeat meets its own earlier bytes.
+    _rest(recording, original, digest=digest, files=files, ports=ports)
+    progress(0.4)
+
+    # (2) Read back: a store that acknowledges is not yet a store that remembers.
+    at_rest = ports.store.measure(layout.original_key(digest.hex))
+    if at_rest != digest:
+        raise FixityMismatch(
+            f"{recording} rests with other bytes than were measured",
+            expected=str(digest),
+            actual=str(at_rest),
+        )
+    progress(0.9)
+
+    # (3) Sign, and rest the receipt beside the bytes: the first one wins.
+    note = _receipt(recording, digest, ports=ports, now=now)
+
+    # (4) Record: the state, its custody event and the next jobs commit together (in flow).
+    receipt_sha256 = hashlib.sha256(note.encode()).hexdigest()
+    facts = {"receipt_sha256": receipt_sha256, "sha256": digest.hex, "size_bytes": digest.size_bytes}
+    sealed = Happening("sealed", about(recording), facts=facts)
+    if row["problem_code"] is None:
+        return Done((sealed,), then=files.clear)
+    told = {"reason": row["problem_text"]}
+    aside = Happening("quarantined", about(recording), facts={"code": row["problem_code"]}, detail=told)
+    return Done((sealed, aside), then=files.clear)
+
+
+def _rest(
+    recording: str, original: search.Row, *, digest: Digest, files: spool.Spooled, ports: Ports
+) -> None:
+    """Rest the tables, then the bytes: where the bytes are, their tables are."""
+    resting = {layout.chunks_key(digest.hex): files.chunks}
+    if original["packets_sha256"] is not None:
+        resting[layout.packets_key(digest.hex)] = files.packets
+    resting[layout.original_key(digest.hex)] = files.original
+    missing = {key: path for key, path in resting.items() if not ports.store.exists(key)}
+    if missing and not _is_whole(original, files=files, wanted=set(missing.values())):
+        _read_again(recording, original, digest=digest, files=files, ports=ports)
+    for key, path in missing.items():
+        expected = digest if path == files.original else _digest_of(path)
+        ports.store.put_once(key, path, digest=expected, give=True)
+
+
+def _is_whole(original: search.Row, *, files: spool.Spooled, wanted: set[Path]) -> bool:
+    """True when the wanted spool files are those the measured event speaks of (the bytes are read back later)."""
+    if not all(path.exists() for path in wanted):
+        return False
+    if files.chunks in wanted and root_of_leaves(files.chunks.read_bytes()).hex() != original["chunk_root"]:
+        return False
+    return files.packets not in wanted or _digest_of(files.packets).hex == original["packets_sha256"]
+
+
+def _read_again(
+    recording: str, original: search.Row, *, digest: Digest, files: spool.Spooled, ports: Ports
+) -> None:
+    """Fill the spool from the source once more: it was lost between measuring and sealing."""
+    with ports.register.view() as connection:
+        offered = search.offer_of(connection, recording)
+    offer = offer_of_row(offered)
+    measured = read_source(offer, offered["root"], ports=ports, files=files, progress=unheard)
+    if measured.digest != digest:
+        raise FixityMismatch(
+            f"the source of {recording} has other bytes than were measured",
+            expected=str(digest),
+            actual=str(measured.digest),
+        )
+    files.chunks.write_bytes(measured.chunks.leaves)
+    if original["packets_sha256"] is not None:
+        look_inside(files.original, name=offer.name, table=files.packets)
+
+
+def _digest_of(path: Path) -> Digest:
+    with path.open("rb") as file:
+        return Digest(hashlib.file_digest(file, "sha256").digest(), path.stat().st_size)
+
+
+def _receipt(recording: str, digest: Digest, *, ports: Ports, now: datetime) -> str:
+    """The text of the receipt that rests for these bytes: the first that was signed."""
+    with ports.register.view() as connection:
+        events = search.events_of(connection, about(recording))
+    notes = [event["note"] for event in events if event["kind"] in ("arrived", "measured")]
+    receipt = Receipt(recording, digest.hex, digest.size_bytes, now, {"events": notes})
+    note = sign_note(receipt.to_text(), [ports.signer])
+    key = layout.receipt_key(digest.hex)
+    try:
+        ports.store.put_bytes_once(key, note.encode())
+    except Conflict:
+        note = ports.store.read(key, limit=_RECEIPT_LIMIT).decode()
+        first = parse_receipt(open_note(note, ports.verifiers).text)
+        if (first.recording, first.sha256) != (recording, digest.hex):
+            raise
+    return note

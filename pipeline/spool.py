@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a source is read, once: copied to the spool and measured in the same pass.
+
+The spool lies beside the object store, so that sealing can adopt the copied file without writing
+it a second time. A spool file is complete when it has its final name; anything else is a leftover.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from evidence.chunk_tree import ChunkHasher, ChunkTree
+from evidence.digest import Digest
+from evidence.errors import SourceUnavailable, StillChanging, StoreUnavailable
+from pipeline.ports import Progress, unheard
+
+# Two blocks are in flight: one is hashed while the next is read. A multiple of the chunk size.
+_BLOCK_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Digest and chunk tree of the bytes that were read."""
+
+    digest: Digest
+    chunks: ChunkTree
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """The spool files of one recording: its bytes, its chunk leaves, its packet table."""
+
+    original: Path
+    chunks: Path
+    packets: Path
+
+    def clear(self) -> None:
+        """Remove what is there; a missing file is no matter."""
+        for path in (self.original, self.chunks, self.packets):
+            path.unlink(missing_ok=True)
+
+
+def spooled(spool: Path, recording: str) -> Spooled:
+    """Names of a recording's spool files, whether they are there or not."""
+    return Spooled(*(spool / f"{recording}.{part}" for part in ("original", "chunks", "packets")))
+
+
+def copy_measured(
+    source: BinaryIO, target: Path, *, size_bytes: int, progress: Progress = unheard
+) -> Measured:
+    """Copy `source` to `target`, durably, reading each byte once and measuring it on the way.
+
+    Memory is flat: two blocks of 8 MiB. `target` has its name only when it is whole.
+
+    Raises:
+        StillChanging: the source was written to meanwhile, or has another size than was offered.
+        SourceUnavailable: it cannot be read to its end.
+        StoreUnavailable: the spool cannot be written: disk full, or worse.
+    """
+    part = target.with_name(target.name + ".part")
+    before = os.fstat(source.fileno())
+    try:
+        with _writing(part) as out:
+            measured = _pump(source, out, expect=size_bytes, progress=progress)
+            out.flush()
+            os.fsync(out.fileno())
+        after = os.fstat(source.fileno())
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise StillChanging("the file was written to while it was read; it is taken when it is quiet")
+        if measured.digest.size_bytes != size_bytes:
+            raise StillChanging(
+                f"{size_bytes} bytes were offered, {measured.digest.size_bytes} read; the file is not quiet yet"
+            )
+        part.replace(target)
+        return measured
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(part: Path) -> Iterator[BinaryIO]:
+    try:
+        with part.open("wb", buffering=0) as raw:
+            yield raw  # type: ignore[misc]  # unbuffered: FileIO has all of BinaryIO that we use
+    except StoreUnavailable:
+        raise
+    except OSError as error:
+        raise StoreUnavailable(f"the spool cannot be written: {error}") from error
+
+
+def _pump(source: BinaryIO, out: BinaryIO, *, expect: int, progress: Progress) -> Measured:
+    flat, chunks, size = sha256(), ChunkHasher(), 0
+    buffers = [bytearray(_BLOCK_BYTES), bytearray(_BLOCK_BYTES)]
+    pending: list[list[Future[None]]] = [[], []]
+    # hashlib lets go of the interpreter lock: both digests and the copy run at once.
+    with ThreadPoolExecutor(2) as pool:
+        turn = 0
+        while True:
+            for future in pending[turn]:
+                future.result()
+            view = memoryview(buffers[turn])[: _fill(source, buffers[turn])]
+            if not view:
+                break
+            pending[turn] = [pool.submit(flat.update, view), pool.submit(chunks.update, view)]
+            out.write(view)
+            size += len(view)
+            progress(min(1.0, size / expect) if expect else 1.0)
+            turn = 1 - turn
+        for future in [*pending[0], *pending[1]]:
+            future.result()
+    return Measured(Digest(flat.digest(), size), chunks.finish())
+
+
+def _fill(source: BinaryIO, buffer: bytearray) -> int:
+    """Read until the buffer is full or the source ends: only the last block may be short."""
+    view, filled = memoryview(buffer), 0
+    try:
+        while filled < len(buffer):
+            count = source.readinto(view[filled:])  # type: ignore[attr-defined]
+            if not count:
+                break
+            filled += count
+    except OSError as error:
+        raise SourceUnavailable(f"the source cannot be read on: {error}") from error
+    return filled
+
+
+def sweep(spool: Path, *, keep: set[str]) -> list[Path]:
+    """Remove leftovers of recordings that are not in `keep`, and return what was removed."""
+    removed = []
+    for path in spool.iterdir():
+        if path.name.partition(".")[0] not in keep:
+            with suppress(FileNotFoundError):
+                path.unlink()
+                removed.append(path)
+    return removed

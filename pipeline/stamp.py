@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a third party's word on *when* is fetched: time tokens over a checkpoint above the seal.
+
+A token is over the SHA-256 of the checkpoint's text (what the log signs). It proves that the
+checkpoint, and through it every event below it, existed before the token's time. It says nothing
+of "not before": that is the `anchor` of each event.
+"""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from evidence import instant
+from evidence.custody import Happening
+from evidence.errors import AuthorityUnavailable
+from evidence.note import open_note
+from pipeline.outcome import Done, about
+from pipeline.ports import Ports, Progress
+from pipeline.tsa.port import Authority
+from storage import layout
+from storage.custody_log import SignedCheckpoint
+from storage.publisher import publish
+from storage.register import search
+
+_TOKEN_LIMIT = 1 << 20
+
+
+def stamp(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> Done:
+    """Have every authority stamp a checkpoint that covers the seal of `recording`.
+
+    Safe to repeat: one valid token for each authority and checkpoint; one that rests is used again.
+
+    Raises:
+        AuthorityUnavailable, StoreUnavailable: worth another try.
+        TokenInvalid: an authority answered with a token that does not hold; final.
+    """
+    checkpoint = covering(recording, ports=ports)
+    tokens = [_token(checkpoint, authority, ports=ports, now=now) for authority in ports.authorities]
+    facts = {"size": checkpoint.size, "tokens": tokens}
+    return Done((Happening("stamped", about(recording), facts=facts),))
+
+
+def covering(recording: str, *, ports: Ports) -> SignedCheckpoint:
+    """A published checkpoint under which the seal of `recording` is a leaf; publishes when there is none."""
+    with ports.register.view() as connection:
+        sealed = search.event_of_kind(connection, about(recording), "sealed")
+    newest = ports.log.newest()
+    if newest is not None and sealed["leaf_index"] is not None and sealed["leaf_index"] < newest.size:
+        return newest
+    published = publish(ports.register, ports.log)
+    if published is None:
+        raise AuthorityUnavailable("the custody log could not be published")
+    return published
+
+
+def checkpoint_text(checkpoint: SignedCheckpoint, ports: Ports) -> bytes:
+    """The bytes a token is over: the checkpoint's text as signed, without the signature lines."""
+    return open_note(checkpoint.note, ports.verifiers).text.encode()
+
+
+def _token(
+    checkpoint: SignedCheckpoint, authority: Authority, *, ports: Ports, now: datetime
+) -> dict[str, Any]:
+    prefix = f"{layout.token_prefix(checkpoint.size)}{authority.name}/"
+    resting = next(iter(sorted(ports.store.keys(prefix))), None)
+    imprint = hashlib.sha256(checkpoint_text(checkpoint, ports)).digest()
+    if resting is None:
+        token = authority.stamp(imprint, now)
+    else:
+        token = ports.store.read(resting, limit=_TOKEN_LIMIT)
+    # Never rest or record what does not verify: a token is only worth what a stranger can check.
+    stamped = authority.verify(token, imprint)
+    sha256 = hashlib.sha256(token).hexdigest()
+    ports.store.put_bytes_once(layout.token_key(checkpoint.size, authority.name, sha256), token)
+    return {
+        "authority": authority.name,
+        "gen_time": instant.to_text(stamped.gen_time),
+        "sha256": sha256,
+        "trust": authority.trust,
+    }

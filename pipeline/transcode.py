@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where an original gets its derivatives: proxy, thumbnails; each knows exactly how it was made."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from evidence.custody import Happening
+from evidence.digest import Digest
+from evidence.errors import CodecRefused, ToolMissing, Undecodable
+from pipeline.inside import examination_of
+from pipeline.media.tools import find_ffmpeg
+from pipeline.media.transcode import Made, Source, make_derivatives
+from pipeline.outcome import Done, about
+from pipeline.ports import Ports, Progress
+from storage import layout
+from storage.register import search
+
+
+def transcode(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> Done:
+    """Make the derivatives of a sealed recording that it has not got yet.
+
+    Repeat: derivatives rest under the digest of their own bytes; those recorded are left alone. An
+    original that does not decode stays sealed as it is, and is flagged.
+
+    Raises:
+        ToolMissing, StoreUnavailable: worth another try.
+    """
+    with ports.register.view() as connection:
+        original = search.original(connection, recording)
+        has_some = bool(search.derivatives_of(connection, recording))
+    examination = examination_of(original)
+    if has_some or examination is None or examination.kind == "document":
+        return Done()
+    digest = Digest(bytes.fromhex(original["sha256"]), original["size_bytes"])
+    with (
+        ports.store.local_file(layout.original_key(digest.hex)) as path,
+        tempfile.TemporaryDirectory(dir=_scratch(ports)) as scratch,
+    ):
+        source = Source(
+            path=path,
+            digest=digest,
+            demuxer=examination.container.demuxer,
+            kind=examination.kind,
+            duration=examination.duration,
+            has_audio=examination.has_audio,
+            orientation=examination.orientation,
+        )
+        try:
+            made = make_derivatives(
+                source, scratch=Path(scratch), tool=find_ffmpeg(ports.ffmpeg), on_progress=progress
+            )
+        except (Undecodable, CodecRefused) as error:
+            return Done((flagged(recording, code=error.code, reason=error.message),))
+        return Done(tuple(rest_derivatives(recording, made, ports=ports)))
+
+
+def rest_derivatives(recording: str, made: Iterable[Made], *, ports: Ports) -> list[Happening]:
+    """Lay derivatives down and return the happening of each."""
+    return [_rest(recording, one, ports=ports) for one in made]
+
+
+def _rest(recording: str, made: Made, *, ports: Ports) -> Happening:
+    with made.path.open("rb") as file:
+        digest = Digest(hashlib.file_digest(file, "sha256").digest(), made.path.stat().st_size)
+    ports.store.put_once(layout.derivative_key(digest.hex), made.path, digest=digest)
+    facts: dict[str, Any] = {
+        "kind": made.kind,
+        "recipe": made.recipe.to_json(),
+        "sha256": digest.hex,
+        "size_bytes": digest.size_bytes,
+    }
+    return Happening("derived", about(recording), facts=facts)
+
+
+def flagged(recording: str, *, code: str, reason: str) -> Happening:
+    """The happening that marks a sealed recording as troubled; its bytes are not touched."""
+    return Happening("flagged", about(recording), facts={"code": code}, detail={"reason": reason})
+
+
+def _scratch(ports: Ports) -> Path:
+    folder = ports.spool / "scratch"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolMissing(f"no scratch folder: {error}") from error
+    return folder

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a lost register is remade from the object store and the custody log alone.
+
+(1) Every published event is applied again, in the order of the log, by the same projection that
+applied it live. (2) Receipts that rest beside their originals but are not in the log yet (the
+register was lost before the next publication) bring back the events they carry. What a receipt
+promises is thereby never lost, whenever the register goes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from evidence import instant, merkle
+from evidence.custody import CustodyEvent, open_detail, parse_event
+from evidence.errors import LogInconsistent
+from evidence.note import Verifier, open_note
+from evidence.receipt import parse_receipt
+from storage import layout
+from storage.custody_log import CustodyLog, open_checkpoint
+from storage.objects import ObjectStore
+from storage.register import projection, schema
+from storage.register.register import Register
+
+_DETAIL_LIMIT = 256 << 20
+_RECEIPT_LIMIT = 1 << 20
+_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """How many events came from the log, and how many from receipts that the log does not cover yet."""
+
+    from_log: int
+    from_receipts: int
+
+
+def rebuild(
+    register: Register, *, store: ObjectStore, log: CustodyLog, verifiers: tuple[Verifier, ...]
+) -> Rebuilt:
+    """Fill an empty register from what rests; reads the store and writes the register only.
+
+    Raises:
+        LogInconsistent, SignatureInvalid, RecordMalformed: what rests does not hold; a person must look.
+        Conflict: the register is not empty.
+    """
+    newest = log.newest()
+    size = 0 if newest is None else newest.size
+    for start in range(0, size, _BATCH):
+        notes = list(log.tiles.entries(start, min(size, start + _BATCH)))
+        with register.begin() as facts:
+            for index, note in enumerate(notes, start=start):
+                _replay(facts.connection, note.decode(), index, store=store, verifiers=verifiers)
+    with register.begin() as facts:
+        _bring_checkpoints(facts.connection, log, store=store, verifiers=verifiers)
+    return Rebuilt(size, _bring_receipts(register, store=store, verifiers=verifiers))
+
+
+def _replay(
+    connection: Connection,
+    note: str,
+    index: int | None,
+    *,
+    store: ObjectStore,
+    verifiers: tuple[Verifier, ...],
+) -> None:
+    event = parse_event(open_note(note, verifiers).text)
+    leaf_hash = merkle.leaf_hash(note.encode()).hex()
+    _check_place(connection, event, index)
+    connection.execute(
+        insert(schema.custody_events).values(
+            stream=event.stream,
+            seq=event.seq,
+            kind=event.kind,
+            at=instant.to_text(event.at),
+            actor=event.actor,
+            note=note,
+            leaf_hash=leaf_hash,
+            detail_sha256=event.detail_sha256,
+            leaf_index=index,
+        )
+    )
+    projection.project(connection, event, _detail(event, store))
+
+
+def _check_place(connection: Connection, event: CustodyEvent, index: int | None) -> None:
+    """An event must be the next of its stream and name its predecessor: no gap, no fork."""
+    table = schema.custody_events
+    last = connection.execute(
+        select(table.c.seq, table.c.leaf_hash)
+        .where(table.c.stream == event.stream)
+        .order_by(table.c.seq.desc())
+        .limit(1)
+    ).first()
+    expected = (0, None) if last is None else (last.seq + 1, last.leaf_hash)
+    if (event.seq, event.prev) != expected:
+        raise LogInconsistent(
+            f"entry {index} of the log is not the next event of {event.stream}",
+            index=index,
+            stream=event.stream,
+        )
+
+
+def _detail(event: CustodyEvent, store: ObjectStore) -> Mapping[str, Any] | None:
+    if event.detail_sha256 is None:
+        return None
+    data = store.read(layout.detail_key(event.detail_sha256), limit=_DETAIL_LIMIT)
+    return open_detail(data, sha256=event.detail_sha256)
+
+
+def _bring_checkpoints(
+    connection: Connection, log: CustodyLog, *, store: ObjectStore, verifiers: tuple[Verifier, ...]
+) -> None:
+    newest = log.newest()
+    signed = {} if newest is None else {newest.size: newest}
+    for key in store.keys(layout.CHECKPOINTS_PREFIX):
+        kept = open_checkpoint(store.read(key, limit=_RECEIPT_LIMIT), origin=log.origin, verifiers=verifiers)
+        signed.setdefault(kept.size, kept)
+    for size in sorted(signed):
+        connection.execute(
+            insert(schema.checkpoints).values(size=size, root=signed[size].root.hex(), note=signed[size].note)
+        )
+
+
+def _bring_receipts(register: Register, *, store: ObjectStore, verifiers: tuple[Verifier, ...]) -> int:
+    brought = 0
+    for note in _receipts(store):
+        receipt = parse_receipt(open_note(note, verifiers).text)
+        with register.begin() as facts:
+            for carried in receipt.facts["events"]:
+                brought += _bring(facts.connection, carried, store=store, verifiers=verifiers)
+    return brought
+
+
+def _bring(connection: Connection, note: str, *, store: ObjectStore, verifiers: tuple[Verifier, ...]) -> int:
+    table = schema.custody_events
+    leaf_hash = merkle.leaf_hash(note.encode()).hex()
+    if connection.scalar(select(table.c.id).where(table.c.leaf_hash == leaf_hash)) is not None:
+        return 0
+    _replay(connection, note, None, store=store, verifiers=verifiers)
+    return 1
+
+
+def _receipts(store: ObjectStore) -> Iterator[str]:
+    for key in sorted(store.keys(layout.ORIGINALS_PREFIX)):
+        if key.endswith(".receipt"):
+            yield store.read(key, limit=_RECEIPT_LIMIT).decode()
+
+
+def fact_rows(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table that a rebuild brings back, without row numbers: for comparing two registers."""
+    told = {}
+    for table in schema.FACT_TABLES:
+        columns = [
+            column for column in table.columns if not (table.name == "custody_events" and column.name == "id")
+        ]
+        rows = connection.execute(select(*columns)).mappings()
+        told[table.name] = sorted((dict(row) for row in rows), key=repr)
+    return told
