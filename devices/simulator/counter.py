@@ -73,8 +73,8 @@ def _decode(lit: list[bool]) -> int | None:
     word = 0
     for bit in lit[1 : _BITS + 1] + lit[_BITS + 3 : -1]:
         word = word << 1 | bit
-    number, check = word >> 8, word & 0xFF
-    return number if check == _check_bits(number) and lit == _pattern(number) else None
+    number = word >> 8
+    return number if lit == _pattern(number) else None  # check bits and corners included
 
 
 def _pattern(number: int) -> list[bool]:

@@ -182,6 +182,7 @@ class _VideoTrack:
         if picture.rotation:
             self._stream.set_display_rotation(picture.rotation)
         self._frame, self._planes = _canvas(picture.width, picture.height)
+        self._lasting: dict[int, int] = {}  # pts → ticks, for the frames inside the encoder
 
     def packets(self) -> Iterator[Coded]:
         """For each frame its time and the packets that came out when it went in; the last is the flush."""
@@ -190,11 +191,17 @@ class _VideoTrack:
         for number, (start, end) in enumerate(zip(times.starts, following, strict=True)):
             picture.paint(number, self._planes)
             # The encoders named in `Picture` copy the frame before they return: one canvas serves all.
-            self._frame.pts = int(start / self._tick)
-            self._frame.duration = int((end - start) / self._tick)
-            self._frame.time_base = self._tick
-            yield start, list(self._stream.encode(self._frame))
-        yield times.end, list(self._stream.encode(None))
+            self._frame.pts, self._frame.time_base = int(start / self._tick), self._tick
+            self._lasting[self._frame.pts] = int((end - start) / self._tick)
+            yield start, self._coded(self._frame)
+        yield times.end, self._coded(None)
+
+    def _coded(self, frame: av.VideoFrame | None) -> "list[av.Packet[Any]]":
+        packets = list(self._stream.encode(frame))
+        for packet in packets:
+            # The encoder would give every packet the duration of the average frame.
+            packet.duration = self._lasting.pop(packet.pts or 0)
+        return packets
 
 
 class _AudioTrack:

@@ -156,6 +156,13 @@ def test_the_place_in_exif_is_where_the_camera_was(field: str) -> None:
     assert abs(told - Fraction(truth, E7)) < Fraction(1, 3600 * 10_000)
 
 
+@pytest.mark.parametrize("serial", ["1", "123", "1234", "12345", "123456"])
+def test_exif_holds_a_serial_of_any_length(tmp_path: Path, serial: str) -> None:
+    made = replace(CAMERA, serial=serial).photograph(tmp_path, at=NOON, quality=TINY)
+    with made.path.open("rb") as file:
+        assert str(exifread.process_file(file)["EXIF BodySerialNumber"]) == serial
+
+
 def test_a_photo_without_place_has_no_gps_in_exif(tmp_path: Path) -> None:
     made = CAMERA.photograph(tmp_path, at=NOON, quality=TINY, has_place=False)
     with made.path.open("rb") as file:

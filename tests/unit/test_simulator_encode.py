@@ -72,6 +72,18 @@ def test_key_frames_come_where_the_gop_says() -> None:
     assert keys == [0, 30]
 
 
+def test_a_change_of_scene_brings_no_key_frame_of_its_own(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (30, 48, 64), dtype=np.uint8)
+
+    def restless(number: int, planes: Planes) -> None:
+        planes.y[:] = noise[number]
+
+    out = tmp_path / "a.mp4"
+    encode_footage(out, picture=Picture(paint=restless, times=SECOND, width=64, height=48, preset="fast"))
+    with av.open(out) as box:
+        assert sum(packet.is_keyframe for packet in box.demux(video=0) if packet.size) == 1
+
+
 @pytest.mark.parametrize(
     ("index", "order"),
     [("end", ["mdat", "moov"]), ("front", ["moov", "mdat"]), ("fragments", ["moov", "moof", "mdat"])],
@@ -194,6 +206,31 @@ def test_repeated_sound_never_overlaps_nor_drifts(tmp_path: Path) -> None:
     assert all(after - before >= 1024 for before, after in pairwise(starts))
     assert max(starts) >= int((19 * length) * 48_000)
     assert Fraction(max(starts) + 1024, 48_000) <= 20 * length
+
+
+def test_the_last_of_uneven_frames_keeps_its_length(tmp_path: Path) -> None:
+    times = FrameTimes(starts=(Fraction(0), Fraction(1, 10), Fraction(1, 2)), end=Fraction(3, 5))
+    encode_footage(tmp_path / "a.mp4", picture=small(times))
+
+    assert repeat_footage(tmp_path / "a.mp4", tmp_path / "b.mp4", times=1) == Fraction(3, 5)
+
+
+def test_sound_longer_than_the_picture_is_cut_at_the_seam(tmp_path: Path) -> None:
+    encode_footage(tmp_path / "a.mp4", picture=small(), sound=silence(seconds=2))
+    repeat_footage(tmp_path / "a.mp4", tmp_path / "b.mp4", times=3)
+    with av.open(tmp_path / "b.mp4") as box:
+        starts = [packet.pts or 0 for packet in box.demux(audio=0) if packet.size]
+
+    assert len(starts) == 3 * (48_000 // 1024)
+    assert all(after - before >= 1024 for before, after in pairwise(starts))
+
+
+def test_repeating_into_another_time_base_keeps_durations(tmp_path: Path) -> None:
+    repeat_footage(tiny_clip("plain"), tmp_path / "b.mkv", times=3)
+    with av.open(tmp_path / "b.mkv") as box:
+        durations = [packet.duration or 0 for packet in box.demux(audio=0) if packet.size]
+
+    assert set(durations) <= {21, 22}
 
 
 def test_repeated_audio_alone_is_as_long_as_said(tmp_path: Path) -> None:
