@@ -54,7 +54,7 @@ def root_files(name: str, *, serial: str, officer: str) -> dict[str, bytes]:
     """What lies at the root of a fresh card, by file name."""
     if not layout(name).has_root_file:
         return {}
-    return {"configs.cson": f'device: "{serial}"\nofficer: "{officer}"\n'.encode()}
+    return {"configs.cson": f'deviceId: "{serial}"\nofficerId: "{officer}"\n'.encode()}
 
 
 def _branded(brand: str, naming: Naming, folder: str) -> PurePosixPath:
