@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from devices.simulator import counter
 from devices.simulator.sound import voice
 from evidence.errors import BadInput, StoreUnavailable
 from pipeline.media.encode import (
@@ -102,6 +103,22 @@ def test_without_an_edit_list_the_frames_before_zero_are_shown(tmp_path: Path) -
         encode_footage(out, picture=small(times), wrapping=Wrapping(has_edit_list=has_edit_list))
         with av.open(out) as box:
             assert len(list(box.decode(video=0))) == frames
+
+
+@pytest.mark.parametrize(("codec", "b_frames"), [("libx265", 3), ("mjpeg", 0)])
+def test_other_codecs_do_not_mix_up_frames(tmp_path: Path, codec: Any, b_frames: int) -> None:
+    out = tmp_path / "a.mov"
+
+    def numbered(number: int, planes: Planes) -> None:
+        planes.y[:] = 90
+        counter.draw(planes.y, number)
+
+    picture = Picture(
+        paint=numbered, times=SECOND, width=320, height=180, codec=codec, b_frames=b_frames, crf=24
+    )
+    encode_footage(out, picture=picture)
+
+    assert shown(out) == [(n, Fraction(n, 30)) for n in range(30)]
 
 
 def test_rotation_and_creation_time_are_stated(tmp_path: Path) -> None:
