@@ -93,7 +93,7 @@ def _walk_folder(
         if error.errno in _PULLED:
             raise
         if error.errno not in _CHANGED:
-            yield Entry(path, snapshot, Reason.UNREADABLE)
+            yield Entry(path, None, Reason.UNREADABLE)
         return
     try:
         yield Entry(path, snapshot, Reason.FOLDER)

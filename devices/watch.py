@@ -9,6 +9,7 @@ none is taken because of one.
 import os
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -189,6 +190,9 @@ class _Hints:
 
     def _start(self, make: Callable[[], BaseObserver]) -> None:
         try:
+            # A folder made with one inside is seen twice by watchdog's reader, which then warns and goes on.
+            # Where warnings are errors, the warning would end the reader.
+            warnings.filterwarnings("ignore", message="Callback with id ", category=RuntimeWarning)
             observer = make()
             observer.start()
         except OSError:  # no inotify instance left, or none on this system: walking finds everything
