@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where the machine's clocks and its chance are read: the front doors' only source of *now*."""
+
+import os
+import secrets
+import socket
+import time
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from pipeline.leasing import Clock
+from storage.register.jobs import Tick
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+chance = secrets.token_bytes
+
+
+def now() -> datetime:
+    """The wall clock, UTC."""
+    return datetime.now(UTC)
+
+
+@cache
+def boot() -> str:
+    """A name for this boot of this machine: leases of another boot have ended."""
+    return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else f"{socket.gethostname()}-{int(time.time())}"
+
+
+def tick() -> Tick:
+    """The monotonic clock, which no one sets."""
+    return Tick(boot(), time.monotonic())
+
+
+def clock(lease_s: float) -> Clock:
+    """The clocks that a running step keeps its lease by."""
+    return Clock(now, tick, lease_s)
+
+
+def owner() -> str:
+    """A name for this process among all that take leases."""
+    return f"{socket.gethostname()}:{os.getpid()}"

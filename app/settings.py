@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where settings are read, once, into one frozen object that remembers where each came from.
+
+Environment `EVIDOCK_*` over a TOML file (`EVIDOCK_CONFIG`, else `evidock.toml` in the home) over defaults.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from evidence.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its name in the environment, what it is for, and its default as text."""
+
+    variable: str
+    meaning: str
+    default: str
+
+
+T = TypeVar("T")
+
+SETTINGS: Mapping[str, Setting] = {
+    "home": Setting("EVIDOCK_HOME", "folder of everything this installation owns", "./var"),
+    "register_url": Setting("EVIDOCK_REGISTER_URL", "register: sqlite:///PATH", "sqlite in the home"),
+    "objects_url": Setting("EVIDOCK_OBJECTS_URL", "object store: file:///PATH", "folder in the home"),
+    "broker_url": Setting(
+        "EVIDOCK_BROKER_URL", "broker: embedded: (a private Valkey) or redis://HOST:PORT", "embedded:"
+    ),
+    "tsa_urls": Setting(
+        "EVIDOCK_TSA_URLS", "RFC 3161 authorities, separated by spaces; none: a local one, trust `self`", ""
+    ),
+    "agency": Setting("EVIDOCK_AGENCY", "name of the custody log and its keys, like a domain", "evidock.local"),
+    "timezone": Setting("EVIDOCK_TIMEZONE", "zone of the cameras' clocks", "Asia/Shanghai"),
+    "catalog": Setting("EVIDOCK_CATALOG", "recording catalog (YAML); empty: the default one", ""),
+    "default_item": Setting(
+        "EVIDOCK_DEFAULT_ITEM", "catalog item of recordings that no rule classifies; empty: none", "JC-01"
+    ),
+    "ffmpeg": Setting("EVIDOCK_FFMPEG", "ffmpeg program; empty: PATH, then the imageio-ffmpeg wheel", ""),
+    "quiet_s": Setting("EVIDOCK_QUIET_S", "seconds a file must be quiet before it is taken", "3"),
+    "lease_s": Setting("EVIDOCK_LEASE_S", "seconds a worker's lease lasts without a heartbeat", "30"),
+    "workers": Setting("EVIDOCK_WORKERS", "steps a worker process runs at once", "2"),
+    "dock": Setting("EVIDOCK_DOCK", "name of this dock station in records", "dock-1"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one process; `origins` tells where each came from."""
+
+    home: Path
+    register_url: str
+    objects_url: str
+    broker_url: str
+    tsa_urls: tuple[str, ...]
+    agency: str
+    zone: ZoneInfo
+    catalog: Path | None
+    default_item: str | None
+    ffmpeg: Path | None
+    quiet_s: float
+    lease_s: float
+    workers: int
+    dock: str
+    origins: Mapping[str, tuple[str, str]]
+
+
+def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | None = None) -> Settings:
+    """Read the settings; `home` (from the command line) beats `EVIDOCK_HOME`.
+
+    Raises:
+        BadInput: a setting cannot be used; the message names it and where it came from.
+    """
+    environment = os.environ if environment is None else environment
+    told = _told(environment, home)
+    values = {name: value for name, (value, _) in told.items()}
+    root = Path(values["home"]).expanduser().absolute()
+    register_url = _or(values["register_url"], SETTINGS["register_url"].default, f"sqlite:///{root}/register.db")
+    return Settings(
+        home=root,
+        register_url=register_url,
+        objects_url=_or(values["objects_url"], SETTINGS["objects_url"].default, f"file://{root}/objects"),
+        broker_url=values["broker_url"],
+        tsa_urls=tuple(values["tsa_urls"].split()),
+        agency=values["agency"],
+        zone=_read(told, "timezone", _zone),
+        catalog=Path(values["catalog"]) if values["catalog"] else None,
+        default_item=values["default_item"] or None,
+        ffmpeg=Path(values["ffmpeg"]) if values["ffmpeg"] else None,
+        quiet_s=_read(told, "quiet_s", _positive),
+        lease_s=_read(told, "lease_s", _positive),
+        workers=_read(told, "workers", _count),
+        dock=values["dock"],
+        origins=told,
+    )
+
+
+def _told(environment: Mapping[str, str], home: Path | None) -> dict[str, tuple[str, str]]:
+    """Text of each setting and where it came from."""
+    given = str(home) if home is not None else environment.get("EVIDOCK_HOME")
+    at_home = Path(given or SETTINGS["home"].default) / "evidock.toml"
+    path = Path(environment.get("EVIDOCK_CONFIG") or at_home)
+    file = _file(path, must_exist="EVIDOCK_CONFIG" in environment)
+    told = {}
+    for name, setting in SETTINGS.items():
+        if name == "home" and home is not None:
+            told[name] = (str(home), "--home")
+        elif setting.variable in environment:
+            told[name] = (environment[setting.variable], setting.variable)
+        elif name in file:
+            told[name] = (_as_text(file[name]), str(path))
+        else:
+            told[name] = (setting.default, "default")
+    return told
+
+
+def _file(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            body = tomllib.load(file)
+    except FileNotFoundError as error:
+        if must_exist:
+            raise BadInput(f"EVIDOCK_CONFIG names {path}, which is not there") from error
+        return {}
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"the settings file {path} cannot be read: {error}") from error
+    unknown = sorted(set(body) - set(SETTINGS))
+    if unknown:
+        raise BadInput(f"{path} has settings we do not know: {', '.join(unknown)} (known: {', '.join(SETTINGS)})")
+    return body
+
+
+def _as_text(value: Any) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
+def _or(text: str, default: str, instead: str) -> str:
+    return instead if text in ("", default) else text
+
+
+def _read(told: Mapping[str, tuple[str, str]], name: str, parse: Callable[[str], T]) -> T:
+    text, origin = told[name]
+    try:
+        return parse(text)
+    except (ValueError, ZoneInfoNotFoundError) as error:
+        raise BadInput(f"{SETTINGS[name].variable} (from {origin}) cannot be {text!r}: {error}") from error
+
+
+def _zone(text: str) -> ZoneInfo:
+    return ZoneInfo(text)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise ValueError("it must be more than nothing")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 256:
+        raise ValueError("it must be from 1 to 256")
+    return value
