@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from evidence.errors import BadInput, IntegrityError
+from evidence.merkle import HASH_SIZE
 from evidence.note import Verifier
 from evidence.verdict import Finding, Verdict
 from storage.custody_log import LARGEST_NOTE, SignedCheckpoint, open_checkpoint
@@ -25,7 +26,7 @@ from storage.layout import (
 )
 from storage.log_walk import LogWalk, Shelf, Visit
 from storage.objects import ObjectStore
-from storage.tiles import LARGEST_BUNDLE, tile_width
+from storage.tiles import LARGEST_BUNDLE, split_bundle, tile_width
 
 _TILE = re.compile(r"log/tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?", re.ASCII)
 _Named = tuple[str, SignedCheckpoint]
@@ -181,8 +182,10 @@ class _Audit:
             if size in kept and (signed := self._open_kept(size)):
                 named = [*named, (checkpoint_key(size), signed)]
             wrong = [name for name, signed in named if signed.root != root]
-            # Damage before this size was noted where it is; it is not noted again as another root.
-            for name in wrong if not (walk.is_guessing and self._shelf.findings) else ():
+            # Damage before this size is noted where it is, not again as another root; but a walk that
+            # ends at a wrong root never ends without a word.
+            is_noted = walk.is_guessing and (size < head.size or bool(self._shelf.findings))
+            for name in wrong if not is_noted else ():
                 where = f"at size {size} the entries lead to {root.hex()}; the log agrees up to size {agreed}"
                 self._shelf.blame(name, "another-root", where)
             agreed = agreed if wrong else size
@@ -205,9 +208,9 @@ class _Audit:
             needed = tile_width(size, place.level, place.number)
             self._uncovered += place.width > needed
             if needed and place.width != needed:
-                self._compare(key, place.key(needed))
+                self._compare(key, place, place.key(needed))
 
-    def _compare(self, key: str, other: str) -> None:
+    def _compare(self, key: str, place: "_Place", other: str) -> None:
         # Bundles and tiles are written so that the narrower is the beginning of the wider.
         if self._shelf.is_blamed(other):
             return
@@ -215,7 +218,11 @@ class _Audit:
         if self._wide[0] != other:
             self._wide = (other, self._shelf.take(other, LARGEST_BUNDLE, where=f"beside {key}"))
         there = self._wide[1]
-        if here is not None and there is not None and not (there.startswith(here) or here.startswith(there)):
+        if here is None or there is None:
+            return
+        if not place.fits(here):
+            self._shelf.blame(key, "misshapen", f"it is not {place.width} wide")
+        elif not (there.startswith(here) or here.startswith(there)):
             self._shelf.blame(key, "altered", f"it does not agree with {other}")
 
 
@@ -232,6 +239,15 @@ class _Place:
         if self.is_bundle:
             return entries_key(self.number, width=width)
         return tile_key(self.level, self.number, width=width)
+
+    def fits(self, data: bytes) -> bool:
+        """True when `data` holds as many entries or hashes as the key says."""
+        if not self.is_bundle:
+            return len(data) == self.width * HASH_SIZE
+        try:
+            return len(split_bundle(data, self.width)) == self.width
+        except IntegrityError:
+            return False
 
 
 def _place_of(key: str) -> _Place | None:

@@ -92,7 +92,7 @@ class LogWalk:
                 yield wanted, CompactRange(wanted, [*self._done.edge, *part.edge]).root()
                 wanted = next(sizes, None)
             if width == TILE_WIDTH:
-                self._close(number, leaves)
+                self._close(number, root_of_joined(leaves))
                 leaves = b""
         yield self._size, self._finish(leaves)
 
@@ -104,6 +104,8 @@ class LogWalk:
         if leaves is None:
             self.is_guessing = True
             leaves = stored or _UNKNOWN * width
+        if width == TILE_WIDTH and self._parent(0, number) not in (None, root_of_joined(leaves)):
+            self.is_guessing = True  # which of the two is wrong is settled when the level above is
         for place, entry in enumerate(entries or ()):
             if computed == leaves or leaf_hash(entry) == hashes(leaves, place, place + 1):
                 self._visit(number * TILE_WIDTH + place, entry)
@@ -135,11 +137,10 @@ class LogWalk:
             return None
         return tile
 
-    def _close(self, number: int, leaves: bytes) -> None:
+    def _close(self, number: int, root: bytes) -> None:
         # A bundle is full: its root is a leaf one level up, and so on as tiles fill.
-        root, level = root_of_joined(leaves), 1
         self._done.append(root)
-        self.is_guessing |= self._parent(0, number) not in (root, None)
+        level = 1
         while True:
             if len(self._above) < level:
                 self._above.append(bytearray())

@@ -9,47 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from evidence.errors import BadInput, Conflict, LogInconsistent, NotFound, RecordMalformed, SignatureInvalid
-from evidence.note import Signer, Verifier, ed25519_key_hash
-from storage.custody_log import CustodyLog, SignedCheckpoint, open_checkpoint, proof_from_json
+from storage.custody_log import CustodyLog, open_checkpoint, proof_from_json
 from storage.layout import CHECKPOINT_KEY, checkpoint_key
 from storage.log_check import check_log
 from storage.objects_file import DirectoryStore
-
-ORIGIN = "example.org/evidock/log"
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-
-
-def keys(private: Ed25519PrivateKey, name: str = ORIGIN) -> tuple[Signer, Verifier]:
-    public = private.public_key()
-    key_hash = ed25519_key_hash(name, public.public_bytes_raw())
-
-    def verify(message: bytes, signature: bytes) -> bool:
-        try:
-            public.verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
-
-    return Signer(name, key_hash, private.sign), Verifier(name, key_hash, verify)
-
-
-SIGNER, VERIFIER = keys(KEY)
-
-
-def opened(store: DirectoryStore) -> CustodyLog:
-    return CustodyLog(store, ORIGIN, signers=[SIGNER], verifiers=[VERIFIER])
-
-
-def entries(count: int, *, start: int = 0) -> list[bytes]:
-    return [b"entry %d" % number for number in range(start, start + count)]
-
-
-def at_rest(store: DirectoryStore) -> dict[str, bytes]:
-    return {key: store.read(key, limit=1 << 20) for key in store.keys("log/")}
+from tests.support.custody_log import ORIGIN, SIGNER, STRANGER, VERIFIER, at_rest, entries, keys, opened
 
 
 @pytest.fixture
@@ -137,7 +103,7 @@ def test_an_entry_too_large_signs_nothing(log: CustodyLog) -> None:
 
 
 def test_a_log_without_a_key_its_readers_trust_signs_nothing(store: DirectoryStore) -> None:
-    stranger, _ = keys(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    stranger, _ = keys(STRANGER)
     with pytest.raises(SignatureInvalid):
         CustodyLog(store, ORIGIN, signers=[stranger], verifiers=[VERIFIER]).publish(entries(1), at=0)
     assert not store.exists(CHECKPOINT_KEY)
@@ -150,7 +116,7 @@ def test_a_size_that_was_signed_by_a_scheme_that_never_repeats_keeps_its_first_n
     signed = opened(store).publish(entries(3), at=0)
     with store.local_file(CHECKPOINT_KEY) as pointer:
         pointer.unlink()
-    witness, _ = keys(Ed25519PrivateKey.from_private_bytes(bytes(32)), "witness.example")
+    witness, _ = keys(STRANGER, "witness.example")
     log = CustodyLog(store, ORIGIN, signers=[SIGNER, witness], verifiers=[VERIFIER])
     store.replace(CHECKPOINT_KEY, log._sign(3, signed.root).note.encode())
     assert log.publish(entries(1, start=3), at=3).size == 4
@@ -208,65 +174,13 @@ def test_a_checkpoint_opens_from_text_and_from_bytes(log: CustodyLog) -> None:
         open_checkpoint(signed.note, origin="example.net/other", verifiers=[VERIFIER])
 
 
-# --- the audit of a sound log -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [0, 1, 2, 255, 256, 257, 512, 600])
-def test_a_sound_log_has_no_findings_and_every_entry_is_visited_in_order(
-    store: DirectoryStore, size: int
-) -> None:
-    signed = opened(store).publish(entries(size), at=0)
-    seen: list[tuple[int, bytes]] = []
-    report = check_log(
-        store, [VERIFIER], origin=ORIGIN, visit=lambda index, entry: seen.append((index, entry))
-    )
-    assert report.findings == ()
-    assert seen == list(enumerate(entries(size)))
-    assert (report.checkpoint, report.entries, report.uncovered) == (signed, size, 0)
-
-
-def test_a_sound_log_of_many_small_publications_has_no_findings(store: DirectoryStore) -> None:
-    log, at = opened(store), 0
-    kept: list[SignedCheckpoint] = []
-    for size in (1, 3, 200, 52, 1, 255, 100):
-        kept.append(log.publish(entries(size, start=at), at=at))
-        at += size
-    report = check_log(store, [VERIFIER], origin=ORIGIN, known=kept)
-    assert report.findings == ()
-    assert report.entries == at
-    # Every object was read, those that a wider one has outgrown included.
-    assert report.objects >= len(list(store.keys("log/")))
-
-
-def test_a_log_of_65537_entries_is_checked_through_three_levels(store: DirectoryStore) -> None:
-    log = opened(store)
-    log.publish(entries(65_536), at=0)
-    log.publish(entries(1, start=65_536), at=65_536)
-    report = check_log(store, [VERIFIER], origin=ORIGIN)
-    assert (report.findings, report.entries) == ((), 65_537)
-
-
-def test_a_store_without_a_log_has_none(store: DirectoryStore) -> None:
-    report = check_log(store, [VERIFIER], origin=ORIGIN)
-    assert (report.checkpoint, report.findings, report.entries) == (None, (), 0)
-
-
-def test_what_an_unfinished_publication_left_is_counted_and_is_no_finding(store: DirectoryStore) -> None:
-    log = opened(store)
-    log.publish(entries(250), at=0)
-    log.tiles.append(entries(10, start=250), at=250)
-    report = check_log(store, [VERIFIER], origin=ORIGIN)
-    assert (report.findings, report.entries) == ((), 250)
-    assert report.uncovered == 5
-
-
 # --- killed in the middle -----------------------------------------------------------------------
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from storage.objects_file import DirectoryStore
-from tests.unit.test_custody_log import entries, opened
+from tests.support.custody_log import entries, opened
 
 class Killed(DirectoryStore):
     left = int(sys.argv[2])

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where the audit of the custody log is held to silence about a sound log."""
+
+from pathlib import Path
+
+import pytest
+
+from storage.custody_log import SignedCheckpoint
+from storage.log_check import check_log
+from storage.objects_file import DirectoryStore
+from tests.support.custody_log import ORIGIN, VERIFIER, entries, opened
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "store")
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 255, 256, 257, 512, 600])
+def test_a_sound_log_has_no_findings_and_every_entry_is_visited_in_order(
+    store: DirectoryStore, size: int
+) -> None:
+    signed = opened(store).publish(entries(size), at=0)
+    seen: list[tuple[int, bytes]] = []
+    report = check_log(
+        store, [VERIFIER], origin=ORIGIN, visit=lambda index, entry: seen.append((index, entry))
+    )
+    assert report.findings == ()
+    assert seen == list(enumerate(entries(size)))
+    assert (report.checkpoint, report.entries, report.uncovered) == (signed, size, 0)
+
+
+def test_a_sound_log_of_many_small_publications_has_no_findings(store: DirectoryStore) -> None:
+    log, at = opened(store), 0
+    kept: list[SignedCheckpoint] = []
+    for size in (1, 3, 200, 52, 1, 255, 100):
+        kept.append(log.publish(entries(size, start=at), at=at))
+        at += size
+    report = check_log(store, [VERIFIER], origin=ORIGIN, known=kept)
+    assert report.findings == ()
+    assert report.entries == at
+    # Every object was read, those that a wider one has outgrown included.
+    assert report.objects >= len(list(store.keys("log/")))
+
+
+def test_a_log_of_65537_entries_is_checked_through_three_levels(store: DirectoryStore) -> None:
+    log = opened(store)
+    log.publish(entries(65_536), at=0)
+    log.publish(entries(1, start=65_536), at=65_536)
+    report = check_log(store, [VERIFIER], origin=ORIGIN)
+    assert (report.findings, report.entries) == ((), 65_537)
+
+
+def test_a_store_without_a_log_has_none(store: DirectoryStore) -> None:
+    report = check_log(store, [VERIFIER], origin=ORIGIN)
+    assert (report.checkpoint, report.findings, report.entries) == (None, (), 0)
+
+
+def test_what_an_unfinished_publication_left_is_counted_and_is_no_finding(store: DirectoryStore) -> None:
+    log = opened(store)
+    log.publish(entries(250), at=0)
+    log.tiles.append(entries(10, start=250), at=250)
+    report = check_log(store, [VERIFIER], origin=ORIGIN)
+    assert (report.findings, report.entries) == ((), 250)
+    assert report.uncovered == 5
