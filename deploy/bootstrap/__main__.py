@@ -13,7 +13,7 @@ COMPILE = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what was asked; 0 when it is done, 1 with a plain message when it cannot be."""
+    """Do what was asked; 0 when it is done, otherwise a plain message was given."""
     asked, *rest = arguments or ("run",)
     env = surroundings(os.environ, pip_settings(os.environ))
     try:
@@ -27,6 +27,9 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         say(f"cannot set up below {ROOT}: {error.strerror or error} ({error.filename})")
         return 1
+    except KeyboardInterrupt:
+        say("stopped; the next make goes on from here")
+        return 130
     return 0
 
 
