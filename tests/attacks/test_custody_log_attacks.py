@@ -28,6 +28,7 @@ from tests.support.custody_log import (
     keys,
     opened,
     published,
+    put_back,
     remove,
 )
 
@@ -108,9 +109,10 @@ def test_36_a_smaller_checkpoint_signed_anew_is_found(store: DirectoryStore) -> 
 
 def test_36_entries_cut_off_below_the_checkpoint_are_named(store: DirectoryStore) -> None:
     remove(store, entries_key(2, width=88), tile_key(0, 2, width=88))
-    findings = found(store)
-    assert (entries_key(2, width=88), "missing", "entries 512 to 599") in findings
-    assert (tile_key(0, 2, width=88), "missing", "entries 512 to 599") in findings
+    assert found(store) == [
+        (entries_key(2, width=88), "missing", "entries 512 to 599"),
+        (tile_key(0, 2, width=88), "missing", "entries 512 to 599"),
+    ]
 
 
 def test_36_a_pointer_taken_away_is_found_and_nothing_is_published_over_it(store: DirectoryStore) -> None:
@@ -147,6 +149,23 @@ def test_37_a_kept_checkpoint_with_another_root_by_the_true_key_is_found(store: 
     change(store, checkpoint_key(256), lambda _: signed_note(256, bytes(32)))
     ((name, what, _),) = found(store)
     assert (name, what) == (checkpoint_key(256), "another-root")
+
+
+def test_37_nothing_is_published_while_the_kept_copy_of_the_newest_says_otherwise(
+    store: DirectoryStore,
+) -> None:
+    put_back(store, checkpoint_key(SIZE), signed_note(SIZE, bytes(32)))
+    before = sorted(store.keys("log/"))
+    with pytest.raises(LogInconsistent, match="log/checkpoints/600 is signed for another root"):
+        opened(store).publish(entries(1, start=SIZE), at=SIZE)
+    assert sorted(store.keys("log/")) == before
+
+
+def test_37_a_kept_checkpoint_put_under_another_size_is_found(store: DirectoryStore) -> None:
+    put_back(store, checkpoint_key(256), opened(store).checkpoint(400).note.encode())
+    assert found(store) == [(checkpoint_key(256), "misplaced", "it is the checkpoint of size 400")]
+    with pytest.raises(LogInconsistent, match="log/checkpoints/256 is a checkpoint of size 400"):
+        opened(store).checkpoint(256)
 
 
 def test_37_a_size_is_never_signed_for_a_second_root(tmp_path: Path) -> None:

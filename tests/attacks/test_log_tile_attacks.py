@@ -157,6 +157,14 @@ def test_40_a_missing_object_of_any_kind_is_named_once(store: DirectoryStore) ->
     assert found(store) == []
 
 
+def test_40_a_bundle_missing_with_its_tile_is_two_missing_objects_and_nothing_more(
+    store: DirectoryStore,
+) -> None:
+    remove(store, entries_key(1), tile_key(0, 1))
+    missing = [(key, "missing", "entries 256 to 511") for key in (entries_key(1), tile_key(0, 1))]
+    assert found(store) == missing
+
+
 def test_40_a_partial_object_long_outgrown_is_still_held_to_the_full_one(store: DirectoryStore) -> None:
     for key, other in [
         (tile_key(0, 0, width=100), tile_key(0, 0)),

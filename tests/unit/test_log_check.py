@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where the audit of the custody log is held to silence about a sound log."""
+"""This is where the audit of the custody log is held to silence about a sound log, and few words elsewhere."""
 
 from pathlib import Path
 
 import pytest
 
+from evidence.merkle import leaf_hash, root_of
 from storage.custody_log import SignedCheckpoint
 from storage.log_check import check_log
 from storage.objects_file import DirectoryStore
-from tests.support.custody_log import ORIGIN, VERIFIER, entries, opened
+from storage.tiles import pack_bundle
+from tests.support.custody_log import ORIGIN, VERIFIER, entries, found, opened, put_back
 
 
 @pytest.fixture
@@ -63,3 +65,17 @@ def test_what_an_unfinished_publication_left_is_counted_and_is_no_finding(store:
     report = check_log(store, [VERIFIER], origin=ORIGIN)
     assert (report.findings, report.entries) == ((), 250)
     assert report.uncovered == 5
+
+
+def test_a_forgery_up_to_a_full_tile_of_the_second_level_is_named_by_the_third(store: DirectoryStore) -> None:
+    # The thief rewrites entry 5 and every hash above it that he reaches; the top tile is out of his reach.
+    sound = entries(65_536)
+    opened(store).publish(sound, at=0)
+    forged = [*sound[:5], b"forged", *sound[6:256]]
+    leaves = [leaf_hash(entry) for entry in forged]
+    put_back(store, "log/tile/entries/000", pack_bundle(forged))
+    put_back(store, "log/tile/0/000", b"".join(leaves))
+    above = store.read("log/tile/1/000", limit=1 << 20)
+    put_back(store, "log/tile/1/000", root_of(leaves) + above[32:])
+    where = "entries 0 to 65535 do not lead to hash 0 of log/tile/2/000.p/1"
+    assert found(store) == [("log/tile/1/000", "altered", where)]

@@ -13,6 +13,7 @@ from evidence.merkle import leaf_hash, verify_consistency, verify_inclusion
 from storage.layout import entries_key, tile_key
 from storage.objects_file import DirectoryStore
 from storage.tiles import LARGEST_ENTRY, TiledLog, pack_bundle, split_bundle, tile_width
+from tests.support.custody_log import at_rest, entries, put_back, remove
 
 
 class DyingStore(DirectoryStore):
@@ -35,10 +36,6 @@ def store(tmp_path: Path) -> DirectoryStore:
     return DirectoryStore(tmp_path / "store")
 
 
-def entries(count: int, *, start: int = 0) -> list[bytes]:
-    return [b"entry %d" % number for number in range(start, start + count)]
-
-
 def reference_root(leaves: Sequence[bytes]) -> bytes:
     """RFC 6962 §2.1 word for word, sharing no code with the tree under test."""
     if not leaves:
@@ -47,21 +44,6 @@ def reference_root(leaves: Sequence[bytes]) -> bytes:
         return hashlib.sha256(b"\x00" + leaves[0]).digest()
     split = 1 << ((len(leaves) - 1).bit_length() - 1)
     return hashlib.sha256(b"\x01" + reference_root(leaves[:split]) + reference_root(leaves[split:])).digest()
-
-
-def at_rest(store: DirectoryStore) -> dict[str, bytes]:
-    return {key: store.read(key, limit=1 << 20) for key in store.keys("log/")}
-
-
-def overwrite(store: DirectoryStore, key: str, data: bytes) -> None:
-    with store.local_file(key) as path:
-        path.chmod(0o644)
-        path.write_bytes(data)
-
-
-def remove(store: DirectoryStore, key: str) -> None:
-    with store.local_file(key) as path:
-        path.unlink()
 
 
 def batches(total: int, sizes: Iterator[int]) -> Iterator[tuple[int, int]]:
@@ -240,6 +222,18 @@ def test_a_partial_object_that_was_taken_away_is_read_from_a_wider_one(store: Di
     assert log.root(100) == reference_root(entries(100))
 
 
+def test_a_narrower_partial_object_never_stands_for_a_missing_wider_one(store: DirectoryStore) -> None:
+    log = TiledLog(store)
+    log.append(entries(50), at=0)
+    log.append(entries(50, start=50), at=50)
+    remove(store, "log/tile/0/000.p/100")
+    remove(store, "log/tile/entries/000.p/100")
+    with pytest.raises(LogInconsistent, match=r"log/tile/0/000\.p/100 is missing"):
+        log.root(100)
+    with pytest.raises(LogInconsistent, match=r"log/tile/entries/000\.p/100 is missing"):
+        list(log.entries(0, 100))
+
+
 def test_a_missing_tile_or_bundle_is_named(store: DirectoryStore) -> None:
     log = TiledLog(store)
     log.append(entries(600), at=0)
@@ -254,7 +248,7 @@ def test_a_missing_tile_or_bundle_is_named(store: DirectoryStore) -> None:
 def test_a_tile_of_the_wrong_length_is_refused(store: DirectoryStore) -> None:
     log = TiledLog(store)
     log.append(entries(5), at=0)
-    overwrite(store, "log/tile/0/000.p/5", bytes(5 * 32 + 1))
+    put_back(store, "log/tile/0/000.p/5", bytes(5 * 32 + 1))
     with pytest.raises(LogInconsistent, match="161 bytes, not 5 hashes"):
         log.root(5)
 
@@ -262,7 +256,7 @@ def test_a_tile_of_the_wrong_length_is_refused(store: DirectoryStore) -> None:
 def test_an_open_bundle_changed_at_rest_does_not_spread_into_the_next(store: DirectoryStore) -> None:
     log = TiledLog(store)
     log.append(entries(5), at=0)
-    overwrite(store, "log/tile/entries/000.p/5", pack_bundle([b"forged!", *entries(4, start=1)]))
+    put_back(store, "log/tile/entries/000.p/5", pack_bundle([b"forged!", *entries(4, start=1)]))
     with pytest.raises(LogInconsistent, match="does not hash to"):
         log.append([b"next"], at=5)
     assert not store.exists("log/tile/entries/000.p/6")
