@@ -38,7 +38,8 @@ from pipeline.tsa.exchange import (
     parse_request,
     refused,
 )
-from pipeline.tsa.port import Trust, TrustAnchors
+from pipeline.tsa.port import TimeToken, Trust, TrustAnchors
+from pipeline.tsa.rfc3161 import verify_response
 from storage.private_file import create_private, read_private
 
 POLICY = "2.25.97966470747180822399578882774395921355.1"
@@ -92,7 +93,7 @@ class LocalAuthority:
         """Always `self`."""
         return "self"
 
-    def stamp(self, message_sha256: bytes, *, now: datetime) -> bytes:
+    def stamp(self, message_sha256: bytes, now: datetime) -> bytes:
         """As the port says.
 
         Raises:
@@ -100,6 +101,10 @@ class LocalAuthority:
 
         """
         return granted(self._token(parse_request(build_request(message_sha256, nonce=None)), now))
+
+    def verify(self, response: bytes, message_sha256: bytes) -> TimeToken:
+        """As the port says."""
+        return verify_response(response, message_sha256=message_sha256, anchors=self.anchors)
 
     def answer(self, request: bytes, *, now: datetime) -> bytes:
         """The DER TimeStampResp to a DER TimeStampReq: a token, or the reason for none.
@@ -158,7 +163,6 @@ class LocalAuthority:
         return at
 
 
-# RFC 5754 §2: the parameters of SHA-2 are left out.
 _SHA256 = {"algorithm": "sha256"}
 
 

@@ -56,7 +56,7 @@ class TimeToken:
     """
 
     message_sha256: bytes
-    at: datetime
+    gen_time: datetime
     accuracy: timedelta | None
     serial: int
     policy: str
@@ -67,7 +67,7 @@ class TimeToken:
     @property
     def latest(self) -> datetime:
         """The latest instant at which, by the authority's own word, it saw the digest."""
-        return self.at + (self.accuracy or timedelta())
+        return self.gen_time + (self.accuracy or timedelta())
 
 
 class Authority(Protocol):
@@ -88,15 +88,25 @@ class Authority(Protocol):
         """What its tokens are verified against."""
         ...
 
-    def stamp(self, message_sha256: bytes, *, now: datetime) -> bytes:
-        """A DER TimeStampResp (what a `.tsr` file holds) over this SHA-256, already verified once.
+    def stamp(self, message_sha256: bytes, now: datetime) -> bytes:
+        """A DER TimeStampResp (what a `.tsr` file holds) over this SHA-256, which `verify` accepts.
 
         Not idempotent: each call gives another serial. `now` is an aware instant, the asker's clock.
 
         Raises:
-            AuthorityUnavailable: it did not answer, or answered that it will not stamp now.
-            TokenInvalid: it answered with a token that does not verify, or whose time cannot be.
+            AuthorityUnavailable: it did not answer, will not stamp now, or its clock and ours disagree.
+            TokenInvalid: it answered with a token that does not verify.
             BadInput: not 32 bytes, or a time without a zone.
+
+        """
+        ...
+
+    def verify(self, response: bytes, message_sha256: bytes) -> TimeToken:
+        """What a response of this authority, fresh or long at rest, proves of the message.
+
+        Raises:
+            TokenInvalid: any doubt at all.
+            BadInput: not 32 bytes.
 
         """
         ...

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where a time-stamp is believed, or not: every check of RFC 3161 §2.2 and §2.4.2, in order.
 
-What the bytes around the signature say is ignored: CMS version numbers, the list of digest algorithms,
-unsigned attributes, other certificates. So the bytes of a token are no identity, while digest, time and
+Bytes that nobody signed stay changeable: "granted" or "granted with modifications", a certificate added
+beside the signer's, unsigned attributes. So the bytes of a token are no identity, while digest, time and
 signer are sound. NOT checked here: revocation (no CRL or OCSP is asked), and that a stolen key of an
 expired authority does not backdate: that is what a second authority and the log are for.
 """
@@ -22,6 +22,7 @@ from pipeline.tsa.port import TimeToken, TrustAnchors
 from pipeline.tsa.signer import DIGESTS, Signer, check_chain, check_purpose, check_signature, find_signer
 
 _GEN_TIME = re.compile(r"(\d{14})(?:\.(\d{0,8}[1-9]))?Z", re.ASCII)
+_NO_PARAMETERS = (b"", b"\x05\x00")  # absent or NULL: both are in use
 _WORST_ACCURACY = timedelta(hours=1)
 
 
@@ -59,6 +60,7 @@ def verify_response(
 
         # (2) The signed attributes bind the content and name one certificate.
         signer_info = _only(signed["signer_infos"], "signer")
+        _check_frame(signed, signer_info)
         attributes = signer_info["signed_attrs"]
         digest = DIGESTS[signer_info["digest_algorithm"]["algorithm"].native]
         _check_content(attributes, content, digest)
@@ -68,7 +70,7 @@ def verify_response(
         check_signature(signer_info, signer.certificate)
         check_purpose(signer.certificate)
         token = _token(info, message_sha256, signer)
-        check_chain(signer, anchors, at=token.at)
+        check_chain(signer, anchors, at=token.gen_time)
 
         # (6) What it says fits what else is known.
         _check_extensions(info)
@@ -101,10 +103,21 @@ def _signed_data(token: Any) -> Any:
     return signed
 
 
+def _check_frame(signed: Any, signer_info: Any) -> None:
+    """Unsigned fields that carry no meaning must at least be what RFC 5652 §5.1 and §5.3 ask of them."""
+    if signed["version"].native not in ("v3", "v4", "v5") or signer_info["version"].native != "v1":
+        raise TokenInvalid("CMS versions that no time-stamp has")
+    named = signer_info["digest_algorithm"]
+    if named.dump() not in [one.dump() for one in signed["digest_algorithms"]]:
+        raise TokenInvalid("the signer's digest algorithm is not among those announced")
+    if named["parameters"].dump() not in _NO_PARAMETERS:
+        raise TokenInvalid("a digest algorithm with parameters")
+
+
 def _check_imprint(info: Any, message_sha256: bytes) -> None:
     imprint = info["message_imprint"]
     algorithm = imprint["hash_algorithm"]
-    if algorithm["algorithm"].native != "sha256" or algorithm["parameters"].native is not None:
+    if algorithm["algorithm"].native != "sha256" or algorithm["parameters"].dump() not in _NO_PARAMETERS:
         raise TokenInvalid(f"the token's digest is {algorithm['algorithm'].native}, wanted is SHA-256")
     if imprint["hashed_message"].native != message_sha256:
         raise TokenInvalid(
@@ -137,7 +150,7 @@ def _token(info: Any, message_sha256: bytes, signer: Signer) -> TimeToken:
         raise TokenInvalid("a time-stamp of an unknown version")
     return TimeToken(
         message_sha256=message_sha256,
-        at=_instant(info["gen_time"].contents),
+        gen_time=_instant(info["gen_time"].contents),
         accuracy=_accuracy(info["accuracy"]),
         serial=info["serial_number"].native,
         policy=info["policy"].dotted,
@@ -180,7 +193,9 @@ def _check_nonce(token: TimeToken, nonce: int | None) -> None:
 
 def _check_window(token: TimeToken, not_before: datetime | None, not_after: datetime | None) -> None:
     margin = token.accuracy or timedelta()
-    if not_before is not None and token.at + margin < not_before:
-        raise TokenInvalid(f"the token says {token.at}, which is before {not_before}", at=token.at)
-    if not_after is not None and token.at - margin > not_after:
-        raise TokenInvalid(f"the token says {token.at}, which is after {not_after}", at=token.at)
+    if not_before is not None and token.gen_time + margin < not_before:
+        raise TokenInvalid(
+            f"the token says {token.gen_time}, which is before {not_before}", at=token.gen_time
+        )
+    if not_after is not None and token.gen_time - margin > not_after:
+        raise TokenInvalid(f"the token says {token.gen_time}, which is after {not_after}", at=token.gen_time)
