@@ -15,7 +15,7 @@ import av
 import exifread
 import pytest
 
-from devices.simulator.camera import CHINA, SimulatedCamera
+from devices.simulator.camera import SimulatedCamera
 from devices.simulator.card import dock_card, grow
 from devices.simulator.filming import TINY
 from devices.simulator.layouts import LAYOUTS
@@ -285,11 +285,6 @@ def test_a_dock_that_cannot_be_written_is_the_store_being_away(tmp_path: Path) -
         dock_card(tmp_path / "card", tmp_path / "dock")
     with pytest.raises(StoreUnavailable):
         grow(tmp_path / "card" / "a.txt", tmp_path / "none" / "b", block_bytes=1, pause=lambda: None)
-
-
-def test_clocks_are_shown_in_the_cameras_zone() -> None:
-    assert CAMERA.clock(NOON) == datetime(2026, 6, 19, 12, 0, 0, tzinfo=CHINA)
-    assert CAMERA.clock(NOON).utcoffset() == timedelta(hours=8)
 
 
 def test_the_caption_changes_only_when_the_clock_does(tmp_path: Path) -> None:
