@@ -98,6 +98,7 @@ def stamp_over_http(url: str, request: bytes, *, timeout_s: float) -> bytes:
         with _opener().open(asked, timeout=timeout_s) as answer:
             kind = answer.headers.get_content_type()
             body: bytes = answer.read(LARGEST_MESSAGE + 1)
+            announced = answer.headers.get("Content-Length", "")
     except HTTPError as error:
         error.close()
         raise AuthorityUnavailable(f"{url} answered HTTP {error.code} {error.reason}", url=url) from error
@@ -105,6 +106,9 @@ def stamp_over_http(url: str, request: bytes, *, timeout_s: float) -> bytes:
         raise AuthorityUnavailable(f"{url} did not answer: {error}", url=url) from error
     if kind != _ANSWERED or len(body) > LARGEST_MESSAGE:
         raise AuthorityUnavailable(f"{url} answered {len(body)} bytes of {kind}: not a time-stamp", url=url)
+    # A line that broke is no bad token: reading a stated number of bytes does not notice by itself.
+    if announced.isdecimal() and len(body) != int(announced):
+        raise AuthorityUnavailable(f"{url} did not answer whole: {len(body)} of {announced} bytes", url=url)
     refusal = refusal_of(body)
     if refusal is not None:
         raise AuthorityUnavailable(f"{url} will not stamp: {refusal}", url=url)
