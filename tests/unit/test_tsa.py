@@ -429,7 +429,8 @@ BAD_ANSWERS: dict[str, tuple[tuple[int, dict[str, str], bytes], str]] = {
     "redirect to a file": ((301, {"Location": "file:///etc/passwd"}, b""), "HTTP 301"),
     "another content type": ((200, {"Content-Type": "text/html"}, b"<html>"), "text/html"),
     "too long": ((200, REPLY, b"\0" * (LARGEST_MESSAGE + 1)), "bytes of application"),
-    "cut short": ((200, {**REPLY, "Content-Length": "5000"}, b"\x30"), "1 of 5000 bytes"),
+    "cut short": ((200, {**REPLY, "Content-Length": "5000"}, b"\x30"), "1 bytes came"),
+    "absurd length": ((200, {**REPLY, "Content-Length": "9" * 5000}, b"\x30"), "did not answer"),
     "refusal": ((200, REPLY, refused("time_not_available")), "time_not_available"),
 }
 
