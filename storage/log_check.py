@@ -38,9 +38,9 @@ class LogReport:
     """What an audit of the log found, and against which checkpoint; no findings means that all of it holds.
 
     `checkpoint` is the newest that its log signed (None: no log). `entries` were read and hold.
-    `unlisted` findings came after the thousandth. `objects` and `size_bytes` count what was read.
-    `uncovered` objects are beyond the checkpoint: a publication that has not finished, or was killed,
-    leaves some; they are no evidence yet.
+    `unlisted` findings came after the thousandth, where the walk ends. `objects` and `size_bytes`
+    count what was read. `uncovered` objects are beyond the checkpoint: a publication that has not
+    finished, or was killed, leaves some; they are no evidence yet.
     """
 
     checkpoint: SignedCheckpoint | None

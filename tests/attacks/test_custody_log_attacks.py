@@ -137,6 +137,17 @@ def test_37_the_same_size_with_another_root_by_the_true_key_is_found(store: Dire
     assert where == f"at size 600 the entries lead to {root}; the log agrees up to size 400"
 
 
+def test_37_an_absurd_size_signed_by_the_true_key_does_not_keep_the_audit_for_ever(
+    store: DirectoryStore,
+) -> None:
+    store.replace(CHECKPOINT_KEY, signed_note(2**62, bytes(32)))
+    report = check(store)
+    assert (len(report.findings), report.unlisted > 0) == (1000, True)
+    assert report.entries <= SIZE
+    with pytest.raises(Conflict, match="older than the newest"):
+        opened(store).publish([], at=SIZE)
+
+
 def test_37_nothing_is_published_on_a_checkpoint_that_the_tiles_do_not_lead_to(store: DirectoryStore) -> None:
     store.replace(CHECKPOINT_KEY, signed_note(SIZE, bytes(32)))
     before = sorted(store.keys("log/"))
