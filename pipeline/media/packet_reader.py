@@ -2,7 +2,7 @@
 """This is where a packet table is read: a few ranges of it, each byte checked before it is believed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -40,6 +40,7 @@ BLOCK_DTYPE = np.dtype(
         *(("node", "V32"), ("sha256", "V32")),
     ]
 )
+_BLOCKS_KEPT = 256
 Records = npt.NDArray[Any]
 """Rows of `RECORD_DTYPE`; row k of a stream is its leaf k, so row 0 is the extradata and row 1 packet 0."""
 
@@ -51,7 +52,8 @@ class PacketTable:
     header: TableHeader
     _read: ReadRange
     _body: int
-    _blocks: dict[int, npt.NDArray[Any]]
+    _blocks: dict[int, npt.NDArray[Any]] = field(default_factory=dict)
+    _kept: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
     @property
     def main(self) -> TableStream:
@@ -94,18 +96,28 @@ class PacketTable:
         """
         if not 0 <= first <= end <= stream.leaf_count:
             raise BadInput(f"no records {first} to {end} in stream {stream.index}")
-        from_block, to_block = first // BLOCK_RECORDS, -(-end // BLOCK_RECORDS)
-        start = from_block * BLOCK_RECORDS
-        stop = min(to_block * BLOCK_RECORDS, stream.leaf_count)
+        numbers = range(first // BLOCK_RECORDS, -(-end // BLOCK_RECORDS))
+        if len(self._kept) > _BLOCKS_KEPT:
+            self._kept.clear()
+        missing = [number for number in numbers if (stream.index, number) not in self._kept]
+        if missing:
+            self._fetch(stream, missing[0], missing[-1] + 1)
+        data = b"".join([self._kept[stream.index, number] for number in numbers])
+        start = numbers.start * BLOCK_RECORDS
+        return np.frombuffer(data, RECORD_DTYPE)[first - start : end - start]
+
+    def _fetch(self, stream: TableStream, from_block: int, to_block: int) -> None:
+        """Read blocks `[from_block, to_block)`, compare them with their hashes, and keep them a while."""
+        start, stop = from_block * BLOCK_RECORDS, min(to_block * BLOCK_RECORDS, stream.leaf_count)
         part = Part(stream.records.offset + start * RECORD.size, (stop - start) * RECORD.size)
         data = self._part(part)
         hashes = self.blocks(stream)["sha256"]
         for number in range(from_block, to_block):
             at = (number - from_block) * BLOCK_RECORDS * RECORD.size
-            found = sha256(data[at : at + BLOCK_RECORDS * RECORD.size]).digest()
-            if found != hashes[number].tobytes():
+            block = data[at : at + BLOCK_RECORDS * RECORD.size]
+            if sha256(block).digest() != hashes[number].tobytes():
                 raise ProofInvalid(f"packet table: block {number} of stream {stream.index} was changed")
-        return np.frombuffer(data, RECORD_DTYPE)[first - start : end - start]
+            self._kept[stream.index, number] = block
 
     def subtree(self, stream: TableStream) -> Callable[[int, int], bytes]:
         """A `SubtreeReader` over the leaves of `stream`, for proofs about it."""
@@ -160,7 +172,7 @@ def open_table(read: ReadRange, *, packet_root: str, seal: str | None = None) ->
         raise ProofInvalid("packet table: the header was changed")
     header = TableHeader.from_json(text)
     _check_lines(header, packet_root)
-    return PacketTable(header, read, PREFIX.size + length, {})
+    return PacketTable(header, read, PREFIX.size + length)
 
 
 def _check_lines(header: TableHeader, expected_root: str) -> None:
