@@ -9,6 +9,7 @@ memory errors are found: CVE-2026-8461 was in one).
 """
 
 import errno
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,7 @@ from typing import Any, TypeAlias
 import ffmpeg
 
 from evidence.errors import BadInput, CodecRefused, SourceUnavailable, StoreUnavailable, Undecodable
+from pipeline.media.codecs import DECODER_WHITELIST
 from pipeline.media.limits import Completed, Limits, run_limited
 from pipeline.media.recipes import INPUT
 from pipeline.media.tools import Tool
@@ -29,12 +31,6 @@ Stream: TypeAlias = Any
 DEMUXERS = (
     "aac,ac3,amr,amrnb,amrwb,asf,avi,flac,flv,jpeg_pipe,matroska,mov,mp3,mpeg,mpegts,ogg,png_pipe,wav,"
     "webp_pipe"
-)
-DECODERS = (
-    "h264,hevc,av1,libdav1d,vp8,vp9,mpeg4,mpeg2video,mpeg1video,mjpeg,h263,png,webp,"
-    "aac,aac_latm,mp3float,mp3,mp2float,mp2,ac3,eac3,opus,libopus,vorbis,flac,alac,amrnb,amrwb,"
-    "adpcm_ima_wav,adpcm_ima_qt,adpcm_ms,adpcm_g726,g722,pcm_alaw,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,"
-    "pcm_s24le,pcm_s32le,pcm_f32le,pcm_u8"
 )
 # 8K video; a photo may be larger. Above it the decoder refuses before it takes memory.
 VIDEO_MAX_PIXELS = 36_000_000
@@ -62,11 +58,17 @@ def guarded_input(*, demuxer: str, max_pixels: int = VIDEO_MAX_PIXELS, **options
         raise BadInput(f"not a demuxer we use: {name!r}", demuxer=name)
     guards = {
         "protocol_whitelist": "file,pipe",
-        "codec_whitelist": DECODERS,
+        "codec_whitelist": DECODER_WHITELIST,
         "max_pixels": str(max_pixels),
         "threads": str(THREADS),
     }
     return ffmpeg.input(INPUT, format=name, **guards, **options)
+
+
+def seconds_option(seconds: Fraction) -> str:
+    """`seconds` as ffmpeg's options take them: decimal, rounded up to the microsecond, never by a float."""
+    whole, millionths = divmod(math.ceil(seconds * 1_000_000), 1_000_000)
+    return f"{whole}.{millionths:06d}"
 
 
 def output(streams: Sequence[Stream], name: str, *, container: str, **options: str) -> Stream:
@@ -156,7 +158,7 @@ def _failure(ended: Completed, source: Path) -> Undecodable | CodecRefused | Sto
     """What a failed run means for the caller. ffmpeg has no codes for it, so its words decide."""
     # Neither our paths nor the addresses in memory that ffmpeg prints belong in a reason that is kept.
     words = _ADDRESS.sub("", ended.stderr.replace(f"file:{source.absolute()}", source.name))
-    words = words.replace(f" '{DECODERS}'", "")
+    words = words.replace(f" '{DECODER_WHITELIST}'", "")
     # Text in a file can end up in a message: nothing that could steer a terminal goes on.
     reason = "".join(c if c.isprintable() else " " for c in words.strip()[-_REASON_MAX_CHARS:])
     if os.strerror(errno.ENOSPC) in words:

@@ -182,7 +182,7 @@ def _from_photo(run: _Run) -> list[Made]:
     picture = media["v:0"].filter("scale", **_PHOTO_SIZE)
     for name, argument in _UPRIGHT[source.orientation]:
         picture = picture.filter(name, argument) if argument else picture.filter(name)
-    picture = picture.filter("setsar", "1").filter("sidedata", mode="delete")
+    picture = picture.filter("setsar", "1")
     thumbnail = ffmpeg.output([picture], "thumbnail.jpg", container="mjpeg", **_JPEG, **{"frames:v": "1"})
     graph = run.execute([thumbnail])
     if (run.scratch / "thumbnail.jpg").stat().st_size == 0:
@@ -207,8 +207,8 @@ _JPEG = {"c:v": "mjpeg", "q:v": "4"}
 
 def _media_input(source: Source) -> ffmpeg.Stream:
     # A header may lie about the length, and ten hours of black are half a megabyte: seconds are bounded.
-    limit_us = int((source.duration * Fraction(51, 50) + 2) * 1_000_000)
-    return ffmpeg.guarded_input(demuxer=source.demuxer, t=f"{limit_us // 10**6}.{limit_us % 10**6:06d}")
+    bound = ffmpeg.seconds_option(source.duration * Fraction(51, 50) + 2)
+    return ffmpeg.guarded_input(demuxer=source.demuxer, t=bound)
 
 
 def _sound(media: ffmpeg.Stream) -> ffmpeg.Stream:

@@ -84,6 +84,14 @@ def test_a_grandchild_left_behind_is_ended_with_the_group(tmp_path: Path) -> Non
     assert is_gone_soon(pid_in(tmp_path / "child.pid"))
 
 
+def test_a_grandchild_that_fled_the_group_cannot_hold_us_by_its_open_output(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(Undecodable, match="longer"):
+        run("setsid sleep 3 & sleep 60", tmp_path, Limits(0.3, 10, 1 << 30, 1 << 20))
+
+    assert time.monotonic() - began < 2
+
+
 def test_a_program_that_burns_processor_time_is_ended(tmp_path: Path) -> None:
     with pytest.raises(Undecodable) as caught:
         run("while :; do :; done", tmp_path, Limits(20, 1, 1 << 30, 1 << 20))
@@ -209,7 +217,8 @@ def test_arguments_are_never_read_by_a_shell(tmp_path: Path) -> None:
 def test_signals_blocked_in_the_worker_are_not_blocked_in_the_program(tmp_path: Path) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
-        ended = run("grep SigBlk /proc/self/status", tmp_path)
+        # Not by way of a shell: it would clear the mask of what it starts.
+        ended = run_limited(["grep", "SigBlk", "/proc/self/status"], limits=PLENTY, cwd=tmp_path)
         after = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

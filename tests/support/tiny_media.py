@@ -20,8 +20,8 @@ def make(path: Path, *arguments: str) -> Path:
 
 
 def stairs(path: Path, seconds: int, *, size: str = "96x64", extra: tuple[str, ...] = ()) -> Path:
-    """Grey video at 10 fps, one level brighter (by 8) each second, starting at 32."""
-    picture = f"color=black:s={size}:r=10:d={seconds},format=gray,geq=lum='32+8*floor(T)'"
+    """Grey video at 10 fps that gets brighter by 8 levels at 0.2 s, 1.2 s, 2.2 s …, starting at 32."""
+    picture = f"color=black:s={size}:r=10:d={seconds},format=gray,geq=lum='32+8*floor(T+0.85)'"
     coded = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-crf", "10")
     return make(path, "-f", "lavfi", "-i", picture, *extra, *coded)
 

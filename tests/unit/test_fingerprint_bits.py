@@ -115,7 +115,7 @@ def test_sample_k_is_the_frame_on_show_at_k_half_seconds(tmp_path: Path) -> None
     steps = np.round(np.diff(levels)).tolist()
 
     assert len(levels) == 8
-    assert [step > 5 for step in steps] == [False, True, False, True, False, True, False]
+    assert [step > 5 for step in steps] == [True, False, True, False, True, False, True]
 
 
 def test_samples_stop_at_the_examined_duration(tmp_path: Path) -> None:

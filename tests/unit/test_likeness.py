@@ -150,6 +150,14 @@ def test_a_scene_in_which_nothing_moves_is_found_but_not_placed() -> None:
     assert not any(m.is_placed for m in found)
 
 
+def test_footage_that_comes_twice_is_reported_once_and_not_placed() -> None:
+    whole = joined(footage(1, 20), footage(2, 20), footage(1, 20))
+    (found,) = match(part(whole, 2, 18), whole)
+
+    assert found.query == seconds(0, 8)
+    assert not found.is_placed
+
+
 @pytest.mark.parametrize("first", [40, 41, 42, 43])
 def test_a_query_sampled_four_times_as_often_is_found_wherever_it_starts(first: int) -> None:
     fine = footage(1, 200, rate=Fraction(8))

@@ -234,6 +234,16 @@ def test_a_photo_loses_its_metadata_and_is_at_most_640_pixels(tmp_path: Path) ->
         assert (file.streams.video[0].width, file.streams.video[0].height) == (640, 360)
 
 
+def test_a_real_photo_held_upright_is_turned_once(tmp_path: Path) -> None:
+    photo = shared_media() / "photos" / "orientation-6.jpg"
+    source = Source(photo, DIGEST, "jpeg_pipe", "photo", orientation=6)
+    (made,) = make_derivatives(source, scratch=tmp_path, tool=tool())
+
+    assert b"Exif" not in made.path.read_bytes()
+    with av.open(str(made.path)) as file:
+        assert (file.streams.video[0].width, file.streams.video[0].height) == (426, 640)
+
+
 def test_no_metadata_of_the_original_is_in_the_proxy(tmp_path: Path) -> None:
     tags = ("-metadata", "location=+31.23+121.47/", "-metadata", "title=hush", "-metadata", "comment=hush")
     footage = stairs(tmp_path / "tagged.mov", 1, extra=tags)
@@ -242,6 +252,7 @@ def test_no_metadata_of_the_original_is_in_the_proxy(tmp_path: Path) -> None:
     assert b"hush" in footage.read_bytes()
     assert b"hush" not in data
     assert b"+31.23" not in data
+    assert b"Lavf" not in data
 
 
 def test_a_missing_file_is_not_an_undecodable_one(tmp_path: Path) -> None:
