@@ -8,8 +8,11 @@ told with its reason, and the watcher lives.
 import os
 import random
 import socket
-import threading
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,11 +23,12 @@ from devices.makers.registry import read_claims
 from devices.makers.sidecar import read_side
 from devices.safe_open import open_beneath, open_root
 from devices.settle import Reason
-from devices.walk import MAX_DEPTH, walk
+from devices.walk import MAX_DEPTH, _walk_folder, walk
 from devices.watch import FolderWatcher
 from evidence.errors import BadInput, NotFound
 from evidence.offer import from_raw, raw
 
+ENOUGH = 300  # times each side of a race is to be met
 SECRET = b"not footage: a secret of this machine"
 
 
@@ -97,7 +101,7 @@ def nested(card: Path, depth: int) -> Iterator[None]:
 
 
 def test_folders_without_end_are_followed_to_a_depth_and_told(card: Path) -> None:
-    with nested(card, 1500):
+    with nested(card, 100):
         found = fates(card)
         assert len(found) == MAX_DEPTH
         assert found["/".join(["d"] * MAX_DEPTH)] is Reason.TOO_DEEP
@@ -164,41 +168,106 @@ def test_odd_names_are_offered_with_their_very_bytes_and_open_to_their_file(card
     assert len({one.offer.id for one in stock}) == len(NAMES)
 
 
-def test_a_folder_swapped_for_a_link_again_and_again_never_leads_out(card: Path) -> None:
-    """The race itself: one thread swaps, the other walks and opens; only footage ever comes out."""
+SWAP = """
+import os, sys
+place, kind, target = sys.argv[1:]
+real = os.path.join(os.path.dirname(place), "real")
+print("swapping", flush=True)
+while True:
+    os.rename(place, real)
+    os.mkfifo(place) if kind == "pipe" else os.symlink(target, place)
+    os.unlink(place)
+    os.rename(real, place)
+"""
+
+
+@contextmanager
+def swapping(place: Path, kind: str, target: str) -> Iterator[None]:
+    """Meanwhile another process puts a trap in the place of `place`, and `place` back, as fast as it can."""
+    argv = [sys.executable, "-c", SWAP, str(place), kind, target]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        try:
+            yield
+        finally:
+            other.kill()
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.parametrize("in_one_call", [True, False], ids=["openat2", "part-by-part"])
+@pytest.mark.parametrize(
+    ("place", "kind", "target"),
+    [
+        ("DCIM", "link", ".."),
+        ("DCIM/secret.mp4", "link", "../../secret.mp4"),
+        ("DCIM/secret.mp4", "pipe", ""),
+    ],
+    ids=["folder", "file", "pipe"],
+)
+def test_a_name_swapped_while_it_is_opened_never_leads_out(
+    card: Path, place: str, kind: str, target: str, in_one_call: bool
+) -> None:
+    """The race itself: only footage ever comes out, nothing waits, and no descriptor is left."""
     (card / "DCIM").mkdir()
     (card / "DCIM/secret.mp4").write_bytes(b"footage")
-    stop = threading.Event()
-
-    def swap() -> None:
-        while not stop.is_set():
-            (card / "DCIM").rename(card / "real")
-            (card / "DCIM").symlink_to("..")
-            (card / "DCIM").unlink()
-            (card / "real").rename(card / "DCIM")
-
-    swapping = threading.Thread(target=swap)
-    swapping.start()
-    outcomes = {"read": 0, "refused": 0}
-    try:
-        for turn in range(3000):
-            outcomes[read_through_the_race(card, in_one_call=turn % 2 == 0)] += 1
-    finally:
-        stop.set()
-        swapping.join()
-    assert outcomes["read"] > 0
-    assert outcomes["refused"] > 0
+    (card / "secret.mp4").write_bytes(SECRET)
+    before = descriptors()
+    with swapping(card / place, kind, target):
+        outcomes = raced(lambda: read_in_the_race(card, in_one_call=in_one_call))
+    assert min(outcomes.values()) > 0
+    assert len(outcomes) == 2
+    assert descriptors() == before
 
 
-def read_through_the_race(card: Path, *, in_one_call: bool) -> str:
+def raced(turn: Callable[[], str]) -> Counter[str]:
+    """Turns until both sides of the race were met often, however the machine shares its time."""
+    outcomes: Counter[str] = Counter()
+    end = time.monotonic() + 20
+    while min(outcomes["read"], outcomes["refused"]) < ENOUGH and time.monotonic() < end:
+        outcomes[turn()] += 1
+    return outcomes
+
+
+def read_in_the_race(card: Path, *, in_one_call: bool) -> str:
     try:
         with open_beneath(card, "DCIM/secret.mp4", in_one_call=in_one_call) as file:
             assert file.read() == b"footage"
     except (BadInput, NotFound):
         return "refused"
-    with open_root(card) as at:
-        assert {entry.path for entry in walk(at)} <= {"DCIM", "real", "DCIM/secret.mp4", "real/secret.mp4"}
     return "read"
+
+
+def test_a_folder_swapped_while_it_is_listed_never_leads_out(card: Path) -> None:
+    (card / "DCIM").mkdir()
+    (card / "DCIM/a.mp4").touch()
+    seen: set[str] = set()
+    end = time.monotonic() + 0.3
+    with swapping(card / "DCIM", "link", ".."), open_root(card) as at:
+        while time.monotonic() < end or "DCIM/a.mp4" not in seen:
+            seen |= {entry.path for entry in walk(at)}
+    assert seen <= {"DCIM", "real", "DCIM/a.mp4", "real/a.mp4"}
+
+
+def test_a_folder_that_became_a_link_between_the_look_and_the_opening_is_not_entered(card: Path) -> None:
+    (card / "DCIM").symlink_to("..")
+    with open_root(card) as at:
+        looked_like_a_folder = os.stat(at)
+        assert list(_walk_folder(at, "DCIM", looked_like_a_folder, (), False)) == []
+
+
+def test_a_folder_mounted_inside_itself_is_told_and_not_entered(card: Path) -> None:
+    (card / "DCIM/again").mkdir(parents=True)
+    mounted = subprocess.run(["mount", "--bind", card, card / "DCIM/again"], capture_output=True, check=False)  # noqa: S607
+    if mounted.returncode:
+        pytest.skip("nothing can be mounted here, so a card cannot do it either")
+    try:
+        assert fates(card) == {"DCIM": Reason.FOLDER, "DCIM/again": Reason.LOOP}
+    finally:
+        subprocess.run(["umount", card / "DCIM/again"], check=True)  # noqa: S607
 
 
 @pytest.mark.parametrize("seed", range(25))

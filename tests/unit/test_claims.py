@@ -65,6 +65,14 @@ def test_the_last_write_of_a_long_recording_agrees_with_its_start() -> None:
     assert starts(Claim("start", "2026-06-19T10:03:24+00:00", Source.MTIME)).conflicts() == {}
 
 
+def test_the_last_write_agrees_with_a_start_that_has_a_zone_too() -> None:
+    claims = (
+        Claim("start", "2026-06-19T10:03:24+08:00", Source.DEVICE_INFO),
+        Claim("start", "2026-06-19T04:03:24+00:00", Source.MTIME),
+    )
+    assert Claims(claims).conflicts() == {}
+
+
 def test_a_file_time_of_1980_disagrees_with_the_name() -> None:
     assert "start" in starts(Claim("start", "1980-01-01T00:00:00+00:00", Source.MTIME)).conflicts()
 

@@ -88,6 +88,10 @@ def test_the_digits_of_other_scripts_are_no_time() -> None:
     assert read_claims("DSJ_A1_００００００_20260619_100324.mp4", mtime_ns=-1).value("maker") == "generic"
 
 
+def test_a_letter_of_another_script_that_folds_to_an_ascii_one_is_not_the_maker_s() -> None:
+    assert read_claims("DſJ_A1_000001_20260619_100324.mp4", mtime_ns=0).value("maker") == "generic"
+
+
 def test_a_longer_run_of_digits_is_no_time() -> None:
     assert read_claims("PXL_20260619_100324123.mp4", mtime_ns=-1).best("start") is None
 
@@ -151,6 +155,7 @@ def test_settings_of_the_recorder_name_it_and_outweigh_the_file_name(place: str,
     assert (device.value, device.source) == ("36NCC009910", Source.SIDECAR)
     assert (officer.value, officer.source) == ("430417", Source.SIDECAR)
     assert set(claims.conflicts()) == {"device"}
+    assert len([claim for claim in claims.of("device") if claim.source is Source.SIDECAR]) == 1
     assert "secret" not in str(claims)
 
 
