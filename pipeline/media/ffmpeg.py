@@ -127,7 +127,8 @@ def run(
         on_line=None if on_bytes else _Progress(seconds, on_progress).take,
         on_bytes=on_bytes,
     )
-    if ended.returncode != 0:
+    # ffmpeg 5.1 ends with 0 after it could not write the end of a file.
+    if ended.returncode != 0 or _is_disk_full(ended):
         raise _failure(ended, source)
     return ended
 
@@ -154,6 +155,10 @@ class _Progress:
             self._tell(self._best)
 
 
+def _is_disk_full(ended: Completed) -> bool:
+    return any(os.strerror(code) in ended.stderr for code in (errno.ENOSPC, errno.EDQUOT))
+
+
 def _failure(ended: Completed, source: Path) -> Undecodable | CodecRefused | StoreUnavailable:
     """What a failed run means for the caller. ffmpeg has no codes for it, so its words decide."""
     # Neither our paths nor the addresses in memory that ffmpeg prints belong in a reason that is kept.
@@ -161,7 +166,7 @@ def _failure(ended: Completed, source: Path) -> Undecodable | CodecRefused | Sto
     words = words.replace(f" '{DECODER_WHITELIST}'", "")
     # Text in a file can end up in a message: nothing that could steer a terminal goes on.
     reason = "".join(c if c.isprintable() else " " for c in words.strip()[-_REASON_MAX_CHARS:])
-    if os.strerror(errno.ENOSPC) in words:
+    if _is_disk_full(ended):
         return StoreUnavailable("no space left for derivatives", reason=reason)
     if "not on whitelist" in words:
         return CodecRefused(f"a codec we do not decode: {reason}", reason=reason)
