@@ -107,9 +107,10 @@ def check_chain(signer: Signer, anchors: TrustAnchors, *, at: datetime) -> None:
     Source: RFC 5280 §6.1, by the cryptography package's path builder.
 
     """
+    # Validity, names, signatures, cA and path length are the path builder's own; what follows is beyond them.
     authority = (
         ExtensionPolicy.permit_all()
-        .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_authority)
+        .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
         .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_sign_certificates)
     )
     # The signer's own extensions were judged by `check_purpose`; unknown critical ones are still refused.
@@ -147,11 +148,6 @@ def _rsa_padding(algorithm: Any, digest: hashes.HashAlgorithm) -> padding.Asymme
     parameters = algorithm["parameters"]
     mask = parameters["mask_gen_algorithm"]["parameters"]["algorithm"].native
     return padding.PSS(padding.MGF1(DIGESTS[mask]), parameters["salt_length"].native)
-
-
-def _is_authority(_: Policy, __: x509.Certificate, constraints: x509.BasicConstraints) -> None:
-    if not constraints.ca:
-        raise ValueError("a certificate on the way is not an authority's")
 
 
 def _may_sign_certificates(_: Policy, __: x509.Certificate, usage: x509.KeyUsage | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from asn1crypto import cms, core, tsp
+from asn1crypto.x509 import GeneralName, Name
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -173,6 +174,9 @@ def test_46_a_crowd_of_certificates_is_refused(tsa: LocalAuthority, response: by
         verified(with_certificates(response, *crowd), tsa.anchors)
 
 
+NO_CA = x509.Extension(
+    x509.BasicConstraints.oid, critical=True, value=x509.BasicConstraints(ca=False, path_length=None)
+)
 OTHER_PURPOSES: dict[str, list[x509.Extension[Any]]] = {
     "none stated": [],
     "web server": [usage_of(ExtendedKeyUsageOID.SERVER_AUTH)],
@@ -190,12 +194,22 @@ def test_46_a_certificate_of_the_same_root_for_another_purpose_is_refused(purpos
         verified(other.stamp(SHA, NOON), other.anchors)
 
 
-def test_46_a_signer_that_plays_authority_is_refused() -> None:
+@pytest.mark.parametrize("stated", [[], [NO_CA]])
+def test_46_a_signer_that_plays_authority_is_refused(stated: list[x509.Extension[Any]]) -> None:
     anchor = root()
-    signer = identity("tsa", above=anchor, extensions=[STAMPING])
+    signer = identity("tsa", above=anchor, extensions=[STAMPING, *stated])
     sub = authority_by(identity("sub", above=signer, extensions=[STAMPING]), anchor)
     with refused_for("VerificationError"):
         verified(with_certificates(sub.stamp(SHA, NOON), signer.certificate), sub.anchors)
+
+
+def test_46_a_certificate_whose_key_is_not_for_signatures_is_refused() -> None:
+    anchor = root()
+    usage = x509.KeyUsage(False, False, True, False, False, False, False, False, False)
+    stated = x509.Extension(x509.KeyUsage.oid, critical=True, value=usage)
+    tsa = authority_by(identity("tsa", above=anchor, extensions=[STAMPING, stated]), anchor)
+    with refused_for("not for signatures"):
+        verified(tsa.stamp(SHA, NOON), tsa.anchors)
 
 
 def test_46_a_way_over_an_authority_that_may_not_certify_is_refused_and_over_one_that_may_is_not() -> None:
@@ -395,18 +409,41 @@ def test_a_token_without_signed_attributes_is_refused(tsa: LocalAuthority, respo
         verified(rebuilt(response, tsa, signer_info=bare), tsa.anchors)
 
 
-def test_a_reference_to_a_certificate_of_another_serial_is_refused(
-    tsa: LocalAuthority, response: bytes
+@pytest.mark.parametrize(
+    "misnamed", [{"serial_number": 1}, {"issuer": [GeneralName("directory_name", Name.build({}))]}]
+)
+def test_a_reference_to_a_certificate_of_another_issuer_or_serial_is_refused(
+    tsa: LocalAuthority, response: bytes, misnamed: dict[str, Any]
 ) -> None:
     def misname(listed: list[Any]) -> None:
         for attribute in listed:
             if attribute["type"].native == "signing_certificate_v2":
                 reference = attribute["values"][0]["certs"][0].copy()
-                reference["issuer_serial"]["serial_number"] = 1
+                for field, value in misnamed.items():
+                    reference["issuer_serial"][field] = value
                 attribute["values"] = [{"certs": [reference]}]
 
     with refused_for("another issuer or serial"):
         verified(rebuilt(response, tsa, attributes=misname), tsa.anchors)
+
+
+def test_bytes_after_the_time_stamp_that_are_signed_too_are_refused(
+    tsa: LocalAuthority, response: bytes
+) -> None:
+    with refused_for("trailing"):
+        verified(rebuilt(response, tsa, content=info_of(response).dump() + b"\5\0"), tsa.anchors)
+
+
+def test_a_response_of_over_64_kib_is_not_parsed(tsa: LocalAuthority, response: bytes) -> None:
+    token = Response.load(response)["time_stamp_token"]
+    for size in (10, 70_000):
+        status = {"status": "granted", "status_string": ["x" * size]}
+        padded = Response({"status": status, "time_stamp_token": token}).dump()
+        if size == 10:
+            assert verified(padded, tsa.anchors).gen_time == NOON
+        else:
+            with refused_for("bytes"):
+                verified(padded, tsa.anchors)
 
 
 @pytest.mark.parametrize(

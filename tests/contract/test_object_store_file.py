@@ -419,6 +419,20 @@ def test_bytes_are_durable_before_they_get_a_name_and_the_name_before_the_return
     assert done[at + 1 :] == ["fsync of a folder"]
 
 
+@pytest.mark.parametrize("how", ["copied", "given", "bytes"])
+def test_a_repeat_makes_the_name_durable_that_another_writer_may_just_have_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    store, source = DirectoryStore(tmp_path / "objects"), _source(tmp_path)
+    WRITES[how](store, source)
+    done: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", _noted(done, "fsync"))
+        WRITES[how](DirectoryStore(tmp_path / "objects"), source)
+    assert set(done) == {"fsync of a folder"}
+    assert len(done) == len(KEY.split("/")), "every folder on the way, and the last one for the name"
+
+
 def _noted(done: list[str], name: str) -> Callable[..., object]:
     call: Callable[..., object] = getattr(os, name)
 
