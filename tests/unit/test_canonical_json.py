@@ -119,3 +119,12 @@ def test_a_value_that_contains_itself_is_refused() -> None:
 def test_another_spelling_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(RecordMalformed):
         loads(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b'{"a":1,"a":2}', "a key twice"), (b"1.5", "not an integer: 1.5"), (b"NaN", "not an integer: NaN")],
+)
+def test_the_reason_for_a_refusal_is_told(data: bytes, reason: str) -> None:
+    with pytest.raises(RecordMalformed, match=reason):
+        loads(data)

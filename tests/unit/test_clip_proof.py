@@ -126,6 +126,12 @@ def test_a_clip_without_marks_holds_as_well() -> None:
     verify_packets(clip.proof, clip.observed)
 
 
+def test_a_range_of_no_packets_is_refused_as_malformed() -> None:
+    claim = clip_of(REEL, {0: range(32, 34)}).proof["ranges"][0]
+    with pytest.raises(RecordMalformed):
+        parse_range({**claim, "count": 0, "packets": [], "marks": ""})
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

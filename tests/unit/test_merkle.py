@@ -134,6 +134,34 @@ def test_a_small_inclusion_proof_fails_with_a_hash_missing_added_or_changed() ->
             assert not holds(verify_inclusion, LEAVES[index], index, size, proof, OTHER)
 
 
+def test_a_proof_longer_or_shorter_than_its_size_allows_is_refused_though_it_leads_to_the_root() -> None:
+    # A root does not hold its size: the length of the path is what ties the two together.
+    for size in range(1, 34):
+        for index in range(size):
+            proof = inclusion_proof(index, size, READ)
+            for wrong in range(index + 1, 34):
+                if len(inclusion_proof(index, wrong, READ)) != len(proof):
+                    assert not holds(verify_inclusion, LEAVES[index], index, wrong, proof, ROOTS[size])
+
+
+def test_a_consistency_proof_into_a_tree_of_another_depth_is_refused() -> None:
+    for new in range(2, 34):
+        for old in range(1, new):
+            proof = consistency_proof(old, new, READ)
+            for wrong in range(old + 1, 34):
+                if len(consistency_proof(old, wrong, READ)) != len(proof):
+                    roots = ROOTS[old], ROOTS[new]
+                    assert not holds(verify_consistency, old, wrong, *roots, proof)
+
+
+def test_a_tree_of_more_leaves_than_63_bits_count_is_refused_though_its_proof_leads_to_the_root() -> None:
+    for depth, is_held in ((62, True), (64, False)):
+        root = LEAVES[0]
+        for _ in range(depth):
+            root = node_hash(root, OTHER)
+        assert holds(verify_inclusion, LEAVES[0], 0, 1 << depth, [OTHER] * depth, root) is is_held
+
+
 def forgeries(proof: Sequence[bytes]) -> list[list[bytes]]:
     """`proof` with each hash missing, changed, or one too many at each place."""
     whole = list(proof)
@@ -179,6 +207,7 @@ def test_an_empty_tree_has_the_empty_root_and_an_empty_proof() -> None:
     assert not holds(verify_consistency, 0, 3, OTHER, ROOTS[3], [])
     assert not holds(verify_consistency, 0, 3, EMPTY_ROOT, ROOTS[3], [OTHER])
     assert not holds(verify_consistency, 0, 0, OTHER, OTHER, [])
+    assert not holds(verify_consistency, 0, 0, EMPTY_ROOT, OTHER, [])
 
 
 # --- Ranges ---------------------------------------------------------------------------------

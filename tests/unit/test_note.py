@@ -214,6 +214,7 @@ def test_a_verifier_that_fails_or_says_anything_but_true_is_no_verification() ->
         f"{TEXT}\n" + PETER.replace("—", "— "),
         f"{NOTE}Unexpected line.\n",
         f"{NOTE}\n",
+        f"x{PETER}",
         f"{TEXT}\n" + PETER.replace("=\n", "\n"),
         f"{TEXT}\n" + PETER.replace("AM=\n", "AN=\n"),
         f"{TEXT}\n" + PETER.replace("=\n", "= \n"),
@@ -313,6 +314,12 @@ def test_every_changed_letter_of_a_verifier_key_is_refused() -> None:
 def test_a_verifier_key_of_another_type_length_or_spelling_is_refused(vkey: str) -> None:
     with pytest.raises(RecordMalformed):
         parse_vkey(vkey)
+
+
+@pytest.mark.parametrize("size", [0, 31, 33, 64])
+def test_an_ed25519_key_is_32_bytes(size: int) -> None:
+    with pytest.raises(RecordMalformed):
+        VerifierKey("key", bytes(size))
 
 
 def test_a_key_named_with_letters_of_any_script_is_carried() -> None:
