@@ -144,6 +144,13 @@ def test_a_proof_longer_or_shorter_than_its_size_allows_is_refused_though_it_lea
                     assert not holds(verify_inclusion, LEAVES[index], index, wrong, proof, ROOTS[size])
 
 
+def test_the_last_leaf_of_a_tree_passed_off_as_the_only_one_is_refused() -> None:
+    for size in (2, 4, 8, 32):
+        proof = inclusion_proof(size - 1, size, READ)
+        assert not holds(verify_inclusion, LEAVES[size - 1], 0, 1, proof, ROOTS[size])
+        assert not holds(verify_range, [LEAVES[size - 1]], 0, 1, proof, [], ROOTS[size])
+
+
 def test_a_consistency_proof_into_a_tree_of_another_depth_is_refused() -> None:
     for new in range(2, 34):
         for old in range(1, new):
