@@ -25,7 +25,7 @@ from devices.safe_open import open_beneath, open_root
 from devices.settle import Reason
 from devices.walk import MAX_DEPTH, _walk_folder, walk
 from devices.watch import FolderWatcher
-from evidence.errors import BadInput, NotFound
+from evidence.errors import BadInput, NotFound, SourceUnavailable
 from evidence.offer import from_raw, raw
 
 ENOUGH = 300  # times each side of a race is to be met
@@ -255,8 +255,16 @@ def test_a_folder_swapped_while_it_is_listed_never_leads_out(card: Path) -> None
 def test_a_folder_that_became_a_link_between_the_look_and_the_opening_is_not_entered(card: Path) -> None:
     (card / "DCIM").symlink_to("..")
     with open_root(card) as at:
-        looked_like_a_folder = os.stat(at)
+        looked_like_a_folder = card.stat()
         assert list(_walk_folder(at, "DCIM", looked_like_a_folder, (), False)) == []
+
+
+def test_a_medium_that_no_longer_answers_is_unavailable_and_not_empty(card: Path) -> None:
+    with open_root(card) as at:
+        gone = os.dup(at)
+    os.close(gone)
+    with pytest.raises(SourceUnavailable):
+        list(walk(gone))
 
 
 def test_a_folder_mounted_inside_itself_is_told_and_not_entered(card: Path) -> None:

@@ -23,9 +23,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("maker", "path", "said"), EXAMPLES)
-def test_every_example_of_a_maker_is_read_as_its_file_says(
-    maker: str, path: str, said: dict[str, str]
-) -> None:
+def test_every_example_of_a_maker_is_read_as_its_file_says(maker: str, path: str, said: dict[str, str]) -> None:
     claims = read_claims(path, mtime_ns=NOON_NS)
     assert claims.value("maker") == maker
     assert {field: claims.value(field) for field in said} == said
@@ -34,9 +32,7 @@ def test_every_example_of_a_maker_is_read_as_its_file_says(
 
 
 @pytest.mark.parametrize(("maker", "path", "said"), EXAMPLES)
-def test_no_example_is_taken_by_the_form_of_a_maker_before_it(
-    maker: str, path: str, said: dict[str, str]
-) -> None:
+def test_no_example_is_taken_by_the_form_of_a_maker_before_it(maker: str, path: str, said: dict[str, str]) -> None:
     assert said
     fitting = [profile.name for profile in PROFILES if profile.read(path) is not None]
     assert fitting[0] == maker

@@ -295,9 +295,7 @@ def test_a_folder_moved_in_whole_is_found_with_all_that_is_in_it(tmp_path: Path)
 def test_hints_come_again_after_the_folder_was_replaced(tmp_path: Path) -> None:
     root, ahead = tmp_path / "dock", [0.0]
     root.mkdir()
-    with FolderWatcher(
-        {"d": root}, quiet_s=0.05, poll_s=3600, clock=lambda: time.monotonic() + ahead[0]
-    ) as watcher:
+    with FolderWatcher({"d": root}, quiet_s=0.05, poll_s=3600, clock=lambda: time.monotonic() + ahead[0]) as watcher:
         watcher.step()
         root.rename(tmp_path / "was")
         root.mkdir()
