@@ -63,7 +63,7 @@ class Settings:
     zone: ZoneInfo
     catalog: Path | None
     default_item: str | None
-    ffmpeg: Path | None
+    ffmpeg: str | None
     quiet_s: float
     lease_s: float
     workers: int
@@ -92,7 +92,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         zone=_read(told, "timezone", _zone),
         catalog=Path(values["catalog"]) if values["catalog"] else None,
         default_item=values["default_item"] or None,
-        ffmpeg=Path(values["ffmpeg"]) if values["ffmpeg"] else None,
+        ffmpeg=values["ffmpeg"] or None,
         quiet_s=_read(told, "quiet_s", _positive),
         lease_s=_read(told, "lease_s", _positive),
         workers=_read(told, "workers", _count),

@@ -82,9 +82,7 @@ def told_offer(offer: Offer, root: str) -> dict[str, Any]:
     return {"offer": offer.to_json(), "root": root}
 
 
-def identify(
-    connection: Connection, claims: Claims, *, zone: ZoneInfo, duration: Fraction | None = None
-) -> Identity:
+def identify(connection: Connection, claims: Claims, *, zone: ZoneInfo, duration: Fraction | None = None) -> Identity:
     """Device, officer and start as the claims and the register's registries give them."""
     serial = claims.value("device")
     device = None if serial is None else search.device(connection, serial)

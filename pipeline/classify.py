@@ -31,9 +31,7 @@ def classify(recording: str, *, ports: Ports, now: datetime, progress: Progress)
     return Done((_classified(recording, None, {"rule": "none"}, ports),))
 
 
-def _candidates(
-    row: search.Row, cases: list[search.Row], ports: Ports
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _candidates(row: search.Row, cases: list[search.Row], ports: Ports) -> Iterator[tuple[str, dict[str, Any]]]:
     for claim in Claims.from_json(json.loads(row["claims"])).of("item"):
         yield claim.value, {"rule": "claimed", "source": claim.source.value}
     items = {case["item"] for case in cases if case["item"] is not None}

@@ -52,22 +52,14 @@ def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -
     with ports.register.view() as connection:
         holder = search.holder_of(connection, measured.digest.hex)
     if holder is not None and holder != recording:
-        again = offered_again(
-            holder, offer=offer, root=offered["root"], claims=claims, was=recording, ports=ports
-        )
+        again = offered_again(holder, offer=offer, root=offered["root"], claims=claims, was=recording, ports=ports)
         return Done(again.happenings, halt=True, then=files.clear)
     files.chunks.write_bytes(measured.chunks.leaves)
     inside = look_inside(files.original, name=offer.name, table=files.packets)
     claims |= inside.claims
     with ports.register.view() as connection:
         who = identify(connection, claims, zone=ports.zone, duration=inside.duration)
-    return Done(
-        (
-            _measured(
-                recording, name=offered["name"], measured=measured, inside=inside, who=who, claims=claims
-            ),
-        )
-    )
+    return Done((_measured(recording, name=offered["name"], measured=measured, inside=inside, who=who, claims=claims),))
 
 
 def offer_of_row(row: search.Row) -> Offer:
@@ -75,9 +67,7 @@ def offer_of_row(row: search.Row) -> Offer:
     return Offer.from_json({name: row[name] for name in ("dock", "path", "name", "size_bytes", "mtime_ns")})
 
 
-def read_source(
-    offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, progress: Progress
-) -> spool.Measured:
+def read_source(offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, progress: Progress) -> spool.Measured:
     """Read the offered file once, into the spool; `root` is as the register shows it.
 
     Raises:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from evidence.custody import Happening
-from evidence.errors import Conflict, IntegrityError, LeaseLost, Refused, Unacceptable, Unavailable
+from evidence.errors import Conflict, EvidockError, LeaseLost, Unavailable
 from evidence.lifecycle import State
 from pipeline.classify import classify
 from pipeline.fingerprint import fingerprint
@@ -89,9 +89,7 @@ def run(
         RegisterUnavailable: nothing could be recorded; the lease ends by itself.
     """
     with ports.register.begin() as facts:
-        lease = jobs.take(
-            facts.connection, job, owner=owner, tick=clock.tick(), now=clock.now(), lease_s=clock.lease_s
-        )
+        lease = jobs.take(facts.connection, job, owner=owner, tick=clock.tick(), now=clock.now(), lease_s=clock.lease_s)
     if lease is None:
         return Result.NOT_NOW
     if lease.attempts > jobs.MAX_ATTEMPTS:
@@ -100,18 +98,23 @@ def run(
         with Heartbeat(lease, register=ports.register, clock=clock, on_progress=on_progress) as beat:
             done = STEPS[lease.step](lease.subject, ports=ports, now=clock.now(), progress=beat.progress)
         opened = _commit(lease, done, ports=ports, clock=clock)
-    except LeaseLost:
-        return Result.LOST
-    except (Unavailable, Conflict) as error:
-        # A conflict is another worker that was quicker with the same bytes: the next try sees it.
-        return _put_back(lease, error.code, error.message, ports=ports, clock=clock)
-    except (Unacceptable, IntegrityError, Refused) as error:
-        return _aside(lease, error.code, error.message, ports=ports, clock=clock)
+    except EvidockError as error:
+        return _failed(lease, error, ports=ports, clock=clock)
     if done.then is not None:
         done.then()
-    for following in opened if hint is not None else ():
-        hint(following)
+    if hint is not None:
+        for following in opened:
+            hint(following)
     return Result.DONE
+
+
+def _failed(lease: Lease, error: EvidockError, *, ports: Ports, clock: Clock) -> Result:
+    if isinstance(error, LeaseLost):
+        return Result.LOST
+    # A conflict is another worker that was quicker with the same bytes: the next try sees it.
+    if isinstance(error, Unavailable | Conflict):
+        return _put_back(lease, error.code, error.message, ports=ports, clock=clock)
+    return _aside(lease, error.code, error.message, ports=ports, clock=clock)
 
 
 def _commit(lease: Lease, done: Done, *, ports: Ports, clock: Clock) -> list[str]:

@@ -76,9 +76,7 @@ def links_for_case(connection: Connection, case: search.Row, officers: Sequence[
     """Links to a new case from recordings that were indexed before it was opened."""
     happenings = []
     for officer in officers:
-        found = search.find_recordings(
-            connection, officer=officer, start=case["start_at"], end=case["end_at"]
-        )
+        found = search.find_recordings(connection, officer=officer, start=case["start_at"], end=case["end_at"])
         for row in found:
             if row["state"] != "indexed":
                 continue

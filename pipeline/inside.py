@@ -2,24 +2,30 @@
 """This is where a file's media is looked into, and whatever is wrong with it becomes a named problem."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from evidence.claims import Claims
-from evidence.errors import Unacceptable
+from evidence.errors import EmptyFile, Unacceptable
+from evidence.offer import showable
 from pipeline.media.container_claims import claims_of
-from pipeline.media.examine import Examination, examine
-from pipeline.media.sniff import sniff
+from pipeline.media.examination import Examination
+from pipeline.media.examine import examine
+from pipeline.media.sniff import Container, sniff_bytes
+from storage.register import search
+
+_HEAD_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Inside:
     """What the media of a file is; with a `problem`, as much of it as could be read.
 
-    `examined` is the examination as JSON; `table_sha256` the digest of the packet table that was
-    written, None for what has no packets.
+    `examined` is the examination as a JSON object; `table_sha256` the digest of the packet table that
+    was written, None for what has no packets.
     """
 
     kind: str | None
@@ -33,34 +39,48 @@ class Inside:
 
 
 def look_inside(path: Path, *, name: str, table: Path) -> Inside:
-    """Examine the file at `path` that was called `name`; the packet table goes to `table`.
+    """Examine the file at `path` that was offered as `name`; the packet table goes to `table`.
 
-    Never raises for what the bytes are: that is `problem`, with the code of our error.
+    Never raises for what the bytes are: that becomes `problem`, with the code of our error.
     """
     container = None
     try:
-        container = sniff(path, name=name)
+        container = _sniff(path, name)
         examination = examine(path, container=container, table=table)
     except Unacceptable as error:
         table.unlink(missing_ok=True)
         problem = {"code": error.code, "text": error.message}
         kind, form = (None, None) if container is None else (container.kind, container.name)
         return Inside(kind, form, None, None, None, None, Claims(), problem)
-    return _whole(examination, table)
+    return _whole(path, examination, table)
 
 
-def _whole(examination: Examination, table: Path) -> Inside:
+def examination_of(original: search.Row) -> Examination | None:
+    """The examination of an original as the register holds it; None when its media could not be read."""
+    told = json.loads(original["facts"])
+    return None if told is None else Examination.from_dict(told)
+
+
+def _sniff(path: Path, name: str) -> Container:
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if not head:
+        raise EmptyFile(f"{showable(name)} has no bytes")
+    return sniff_bytes(head, name=showable(name))
+
+
+def _whole(path: Path, examination: Examination, table: Path) -> Inside:
     table_sha256 = None
     if examination.packet_root is not None:
         with table.open("rb") as file:
             table_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Inside(
         kind=examination.kind,
-        container=examination.container.name,
+        container=examination.container,
         duration=examination.duration,
         packet_root=examination.packet_root,
         table_sha256=table_sha256,
-        examined=examination.to_json(),
-        claims=claims_of(examination),
+        examined=examination.to_dict(),
+        claims=claims_of(path, examination),
         problem=None,
     )

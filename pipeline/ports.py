@@ -38,7 +38,7 @@ class Ports:
     authorities: tuple[Authority, ...]
     open_source: OpenSource
     spool: Path
-    ffmpeg: Path | None
+    ffmpeg: str | None
     zone: ZoneInfo
     catalog: Catalog
     default_item: str | None

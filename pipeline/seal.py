@@ -10,10 +10,10 @@ import hashlib
 from datetime import datetime
 from pathlib import Path
 
-from evidence.chunk_tree import root_of_leaves
 from evidence.custody import Happening
 from evidence.digest import Digest
 from evidence.errors import Conflict, FixityMismatch
+from evidence.merkle_tree import root_of_joined
 from evidence.note import open_note, sign_note
 from evidence.receipt import Receipt, parse_receipt
 from pipeline import spool
@@ -71,9 +71,7 @@ def seal(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> 
     return Done((sealed, aside), then=files.clear)
 
 
-def _rest(
-    recording: str, original: search.Row, *, digest: Digest, files: spool.Spooled, ports: Ports
-) -> None:
+def _rest(recording: str, original: search.Row, *, digest: Digest, files: spool.Spooled, ports: Ports) -> None:
     """Rest the tables, then the bytes: where the bytes are, their tables are."""
     resting = {layout.chunks_key(digest.hex): files.chunks}
     if original["packets_sha256"] is not None:
@@ -88,17 +86,19 @@ def _rest(
 
 
 def _is_whole(original: search.Row, *, files: spool.Spooled, wanted: set[Path]) -> bool:
-    """True when the wanted spool files are those the measured event speaks of (the bytes are read back later)."""
+    """True when the wanted spool files are those the measured event speaks of; the bytes themselves are read back."""
     if not all(path.exists() for path in wanted):
         return False
-    if files.chunks in wanted and root_of_leaves(files.chunks.read_bytes()).hex() != original["chunk_root"]:
+    if files.chunks in wanted and not _leads_to(files.chunks.read_bytes(), original["chunk_root"]):
         return False
     return files.packets not in wanted or _digest_of(files.packets).hex == original["packets_sha256"]
 
 
-def _read_again(
-    recording: str, original: search.Row, *, digest: Digest, files: spool.Spooled, ports: Ports
-) -> None:
+def _leads_to(leaves: bytes, chunk_root: str) -> bool:
+    return len(leaves) % 32 == 0 and root_of_joined(leaves).hex() == chunk_root
+
+
+def _read_again(recording: str, original: search.Row, *, digest: Digest, files: spool.Spooled, ports: Ports) -> None:
     """Fill the spool from the source once more: it was lost between measuring and sealing."""
     with ports.register.view() as connection:
         offered = search.offer_of(connection, recording)

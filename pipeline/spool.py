@@ -50,9 +50,7 @@ def spooled(spool: Path, recording: str) -> Spooled:
     return Spooled(*(spool / f"{recording}.{part}" for part in ("original", "chunks", "packets")))
 
 
-def copy_measured(
-    source: BinaryIO, target: Path, *, size_bytes: int, progress: Progress = unheard
-) -> Measured:
+def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: Progress = unheard) -> Measured:
     """Copy `source` to `target`, durably, reading each byte once and measuring it on the way.
 
     Memory is flat: two blocks of 8 MiB. `target` has its name only when it is whole.
@@ -74,7 +72,7 @@ def copy_measured(
             raise StillChanging("the file was written to while it was read; it is taken when it is quiet")
         if measured.digest.size_bytes != size_bytes:
             raise StillChanging(
-                f"{size_bytes} bytes were offered, {measured.digest.size_bytes} read; the file is not quiet yet"
+                f"{size_bytes} bytes were offered, {measured.digest.size_bytes} read: it is not quiet yet"
             )
         part.replace(target)
         return measured
@@ -86,7 +84,7 @@ def copy_measured(
 def _writing(part: Path) -> Iterator[BinaryIO]:
     try:
         with part.open("wb", buffering=0) as raw:
-            yield raw  # type: ignore[misc]  # unbuffered: FileIO has all of BinaryIO that we use
+            yield raw
     except StoreUnavailable:
         raise
     except OSError as error:

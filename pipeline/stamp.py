@@ -58,9 +58,7 @@ def checkpoint_text(checkpoint: SignedCheckpoint, ports: Ports) -> bytes:
     return open_note(checkpoint.note, ports.verifiers).text.encode()
 
 
-def _token(
-    checkpoint: SignedCheckpoint, authority: Authority, *, ports: Ports, now: datetime
-) -> dict[str, Any]:
+def _token(checkpoint: SignedCheckpoint, authority: Authority, *, ports: Ports, now: datetime) -> dict[str, Any]:
     prefix = f"{layout.token_prefix(checkpoint.size)}{authority.name}/"
     resting = next(iter(sorted(ports.store.keys(prefix))), None)
     imprint = hashlib.sha256(checkpoint_text(checkpoint, ports)).digest()

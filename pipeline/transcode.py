@@ -2,6 +2,7 @@
 """This is where an original gets its derivatives: proxy, thumbnails; each knows exactly how it was made."""
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,6 +13,7 @@ from evidence.custody import Happening
 from evidence.digest import Digest
 from evidence.errors import CodecRefused, ToolMissing, Undecodable
 from pipeline.inside import examination_of
+from pipeline.media.photo import read_exif
 from pipeline.media.tools import find_ffmpeg
 from pipeline.media.transcode import Made, Source, make_derivatives
 from pipeline.outcome import Done, about
@@ -38,21 +40,19 @@ def transcode(recording: str, *, ports: Ports, now: datetime, progress: Progress
     digest = Digest(bytes.fromhex(original["sha256"]), original["size_bytes"])
     with (
         ports.store.local_file(layout.original_key(digest.hex)) as path,
-        tempfile.TemporaryDirectory(dir=_scratch(ports)) as scratch,
+        tempfile.TemporaryDirectory(dir=scratch_folder(ports)) as scratch,
     ):
         source = Source(
             path=path,
             digest=digest,
-            demuxer=examination.container.demuxer,
+            demuxer=examination.demuxer,
             kind=examination.kind,
             duration=examination.duration,
-            has_audio=examination.has_audio,
-            orientation=examination.orientation,
+            has_audio=examination.audio is not None,
+            orientation=read_exif(path).orientation if examination.kind == "photo" else 1,
         )
         try:
-            made = make_derivatives(
-                source, scratch=Path(scratch), tool=find_ffmpeg(ports.ffmpeg), on_progress=progress
-            )
+            made = make_derivatives(source, scratch=Path(scratch), tool=find_ffmpeg(ports.ffmpeg), on_progress=progress)
         except (Undecodable, CodecRefused) as error:
             return Done((flagged(recording, code=error.code, reason=error.message),))
         return Done(tuple(rest_derivatives(recording, made, ports=ports)))
@@ -69,7 +69,7 @@ def _rest(recording: str, made: Made, *, ports: Ports) -> Happening:
     ports.store.put_once(layout.derivative_key(digest.hex), made.path, digest=digest)
     facts: dict[str, Any] = {
         "kind": made.kind,
-        "recipe": made.recipe.to_json(),
+        "recipe": json.loads(made.recipe.to_json()),
         "sha256": digest.hex,
         "size_bytes": digest.size_bytes,
     }
@@ -81,7 +81,8 @@ def flagged(recording: str, *, code: str, reason: str) -> Happening:
     return Happening("flagged", about(recording), facts={"code": code}, detail={"reason": reason})
 
 
-def _scratch(ports: Ports) -> Path:
+def scratch_folder(ports: Ports) -> Path:
+    """The folder for working files of the steps; made when it is not there."""
     folder = ports.spool / "scratch"
     try:
         folder.mkdir(parents=True, exist_ok=True)

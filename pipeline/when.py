@@ -22,9 +22,7 @@ class Start:
     source: str
 
 
-def weigh_start(
-    claims: Claims, *, zone: ZoneInfo, clock_offset_ms: int, duration: Fraction | None
-) -> Start | None:
+def weigh_start(claims: Claims, *, zone: ZoneInfo, clock_offset_ms: int, duration: Fraction | None) -> Start | None:
     """The best estimate of the start, or None when no source gives a usable time.
 
     A file's mtime is when it was last written: the duration is taken off it.

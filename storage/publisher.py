@@ -18,16 +18,19 @@ def publish(register: Register, log: CustodyLog) -> SignedCheckpoint | None:
 
     Raises:
         StoreUnavailable, RegisterUnavailable: worth another try; nothing is lost.
-        LogInconsistent: the log at rest contradicts the register: a person must look.
+        LogInconsistent, Conflict: the log at rest contradicts the register: a person must look.
     """
     with register.publishing():
         _number(register)
         newest = log.newest()
         if newest is not None:
             _remember(register, newest)  # what an earlier call published before it died
-        entries = _entries(register, 0 if newest is None else newest.size)
-        if entries:
-            newest = log.publish(entries, at=0 if newest is None else newest.size)
+        # One entry of overlap: a register that was rolled back, or has another event at the end of
+        # the log, is refused by the log instead of losing its events below the published size.
+        at = 0 if newest is None else max(0, newest.size - 1)
+        entries = _entries(register, at)
+        if entries or newest is not None:
+            newest = log.publish(entries, at=at)
             _remember(register, newest)
         return newest
 
@@ -48,9 +51,7 @@ def _number(register: Register) -> None:
 def _entries(register: Register, at: int) -> list[bytes]:
     with register.view() as connection:
         notes = connection.scalars(
-            select(custody_events.c.note)
-            .where(custody_events.c.leaf_index >= at)
-            .order_by(custody_events.c.leaf_index)
+            select(custody_events.c.note).where(custody_events.c.leaf_index >= at).order_by(custody_events.c.leaf_index)
         )
         return [note.encode() for note in notes]
 
@@ -61,6 +62,4 @@ def _remember(register: Register, newest: SignedCheckpoint) -> None:
         if connection.scalar(known) is not None:
             return
     with register.begin() as facts:
-        facts.connection.execute(
-            insert(checkpoints).values(size=newest.size, root=newest.root.hex(), note=newest.note)
-        )
+        facts.connection.execute(insert(checkpoints).values(size=newest.size, root=newest.root.hex(), note=newest.note))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where the commands are, one family a file, each a thin door to a function that tests can call."""
+"""This is where the command line is: one command family a file, `main` puts them together."""

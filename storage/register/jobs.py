@@ -85,9 +85,7 @@ def _free(tick: Tick, now: datetime) -> ColumnElement[bool]:
     )
 
 
-def take(
-    connection: Connection, job: str, *, owner: str, tick: Tick, now: datetime, lease_s: float
-) -> Lease | None:
+def take(connection: Connection, job: str, *, owner: str, tick: Tick, now: datetime, lease_s: float) -> Lease | None:
     """Take the lease of `job`, counting the attempt, or None when it is not to be had now.
 
     The caller looks at `attempts`: past MAX_ATTEMPTS the job has killed its workers and is not run.

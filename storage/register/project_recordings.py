@@ -154,9 +154,7 @@ def _derived(connection: Connection, event: CustodyEvent, _: Detail) -> None:
 def _segmented(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
     recording = subject(event)
     table = schema.segments
-    start_at = connection.scalar(
-        select(schema.recordings.c.start_at).where(schema.recordings.c.id == recording)
-    )
+    start_at = connection.scalar(select(schema.recordings.c.start_at).where(schema.recordings.c.id == recording))
     connection.execute(delete(table).where(table.c.recording == recording))
     rows = [
         {

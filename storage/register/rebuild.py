@@ -37,9 +37,7 @@ class Rebuilt:
     from_receipts: int
 
 
-def rebuild(
-    register: Register, *, store: ObjectStore, log: CustodyLog, verifiers: tuple[Verifier, ...]
-) -> Rebuilt:
+def rebuild(register: Register, *, store: ObjectStore, log: CustodyLog, verifiers: tuple[Verifier, ...]) -> Rebuilt:
     """Fill an empty register from what rests; reads the store and writes the register only.
 
     Raises:
@@ -150,12 +148,10 @@ def _receipts(store: ObjectStore) -> Iterator[str]:
 
 
 def fact_rows(connection: Connection) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table that a rebuild brings back, without row numbers: for comparing two registers."""
+    """Every row of every table that a rebuild brings back, without row numbers: to compare registers."""
     told = {}
     for table in schema.FACT_TABLES:
-        columns = [
-            column for column in table.columns if not (table.name == "custody_events" and column.name == "id")
-        ]
+        columns = [column for column in table.columns if not (table.name == "custody_events" and column.name == "id")]
         rows = connection.execute(select(*columns)).mappings()
         told[table.name] = sorted((dict(row) for row in rows), key=repr)
     return told

@@ -8,7 +8,8 @@ answers can be of one moment. Rows are plain mappings of the schema's columns.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, func, or_, select
+from sqlalchemy import Connection as Connection
+from sqlalchemy import Select, Table, func, or_, select
 
 from evidence.errors import NotFound
 from storage.register import schema

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where `evidock ingest` is: files taken in as if docked, all steps in the foreground."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from app import clocks
+from app.cli.session import AsJson, Home, err, out, print_table, report, session
+from app.cli.tell import tell_recording
+from app.foreground import Step, drain
+from app.intake import Found, Skipped, find_files, take_again, take_in
+from evidence.claims import Claims
+from evidence.errors import EvidockError
+from evidence.offer import showable
+from pipeline import flow
+from pipeline.arrive import operator_claims
+from pipeline.ports import Ports
+from storage.publisher import publish
+from storage.register import search
+
+_STEPS = len(flow.STEPS)
+
+
+@dataclass(slots=True)
+class _Intake:
+    """What one call of `ingest` took: recordings by id with the file each came from, and what it left."""
+
+    recordings: dict[str, Found] = field(default_factory=dict)
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    done: list[Step] = field(default_factory=list)
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders to take in.", show_default=False)],
+    device: Annotated[str | None, typer.Option(help="Serial of the camera they come from.")] = None,
+    officer: Annotated[str | None, typer.Option(help="Certificate number of the officer.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take files in, as if docked: measure, seal, stamp, make proxies, segment, index.
+
+    Bytes are kept whatever they are; what cannot be used is put aside with the reason. Running it again
+    goes on where it was interrupted, and never makes a second copy.
+
+        evidock ingest /media/card --device DSJ0001 --officer 430407
+        evidock ingest meeting.mp4 --json
+    """
+    said = operator_claims(device=device, officer=officer)
+    with session(home) as (ports, settings):
+        taken = ingest_files(paths, said=said, ports=ports, lease_s=settings.lease_s, at_once=settings.workers)
+        body = summary(taken, ports)
+    report(body, as_json=as_json, show=lambda: _show(body))
+    if body["quarantined"] and not body["recordings"]:
+        raise typer.Exit(3)
+
+
+def ingest_files(paths: Sequence[Path], *, said: Claims, ports: Ports, lease_s: float, at_once: int) -> _Intake:
+    """Offer every file at or beneath `paths`, and run all steps of what was taken."""
+    taken = _Intake()
+    for path in paths:
+        for found in find_files(path):
+            if isinstance(found, Skipped):
+                taken.skipped.append({"name": found.name, "reason": found.reason})
+            else:
+                _offer(found, taken, said=said, ports=ports)
+    _run(taken, ports=ports, lease_s=lease_s, at_once=at_once)
+    publish(ports.register, ports.log)
+    return taken
+
+
+def _offer(found: Found, taken: _Intake, *, said: Claims, ports: Ports) -> None:
+    now = clocks.now()
+    arrival = take_in(found, said=said, ports=ports, now=now)
+    name = showable(found.offer.path)
+    taken.recordings.setdefault(arrival.recording, found)
+    if arrival.is_new:
+        return
+    try:
+        is_held = take_again(found, arrival, said=said, ports=ports, now=now)
+    except EvidockError as error:
+        taken.skipped.append({"name": name, "reason": error.message})
+        return
+    if is_held:
+        taken.skipped.append({"name": name, "reason": f"byte-identical to {arrival.recording}, held already"})
+
+
+def _run(taken: _Intake, *, ports: Ports, lease_s: float, at_once: int) -> None:
+    subjects = list(taken.recordings)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("taking in", total=max(1, len(subjects) * _STEPS))
+
+        def on_step(step: Step) -> None:
+            taken.done.append(step)
+            file = showable(taken.recordings[step.subject].offer.name)
+            bar.update(task, advance=1, description=f"{step.name} {file}"[:50])
+
+        drain(subjects, ports=ports, lease_s=lease_s, at_once=at_once, on_step=on_step)
+
+
+def summary(taken: _Intake, ports: Ports) -> dict[str, Any]:
+    """The JSON of `ingest`: recordings, quarantined, skipped."""
+    body: dict[str, Any] = {"recordings": [], "quarantined": [], "skipped": list(taken.skipped)}
+    told: set[str] = set()
+    with ports.register.view() as connection:
+        for identifier, found in taken.recordings.items():
+            name, offer = showable(found.offer.path), search.offer(connection, found.offer.id)
+            holder = None if offer is None or offer["outcome"] == "withdrawn" else offer["recording"]
+            if holder != identifier:
+                why = f"byte-identical to {holder}, held already" if holder else "it changed while it was read"
+                body["skipped"].append({"name": name, "reason": why})
+            if holder is None or holder in told:
+                continue
+            told.add(holder)
+            row = search.recording(connection, holder)
+            if row["state"] == "quarantined":
+                aside = {"name": name, "code": row["problem_code"], "reason": row["problem_text"]}
+                body["quarantined"].append({**aside, "id": row["id"]})
+            else:
+                body["recordings"].append(tell_recording(connection, row))
+    return body
+
+
+def _show(body: dict[str, Any]) -> None:
+    rows = [
+        (one["id"], one["state"], one["originals"][0]["name"] if one["originals"] else "", one["segments"])
+        for one in body["recordings"]
+    ]
+    print_table(("recording", "state", "file", "segments"), rows, empty="no recording was taken in")
+    for one in body["quarantined"]:
+        out.print(f"[yellow]put aside[/] {one['name']}: {one['code']} — {one['reason']}", highlight=False)
+    for one in body["skipped"]:
+        out.print(f"[dim]left[/] {one['name']}: {one['reason']}", highlight=False)

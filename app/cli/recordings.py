@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where recordings are listed and looked at."""
+
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.session import AsJson, Home, out, print_table, report, session
+from app.cli.tell import tell_recording, tell_whole
+from evidence import instant, media_time
+from storage.register import search
+
+CaseNumber = Annotated[str | None, typer.Option("--case", help="Number of a case.")]
+
+
+def recordings(
+    case: CaseNumber = None,
+    officer: Annotated[str | None, typer.Option(help="Certificate number of an officer.")] = None,
+    device: Annotated[str | None, typer.Option(help="Serial of a camera.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="RFC 3339 time.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="RFC 3339 time.")] = None,
+    unfiled: Annotated[bool, typer.Option("--unfiled", help="Only those that no case holds.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """List recordings, by start.
+
+    evidock recordings --case 2026-017
+    evidock recordings --officer 430407 --from 2026-06-19T00:00:00+08:00 --json
+    """
+    moments = [None if text is None else instant.to_text(instant.from_text(text)) for text in (start, end)]
+    with session(home) as (ports, settings), ports.register.view() as connection:
+        found = search.find_recordings(
+            connection, case=case, officer=officer, device=device, start=moments[0], end=moments[1]
+        )
+        if unfiled:
+            alone = {row["id"] for row in search.unfiled(connection)}
+            found = [row for row in found if row["id"] in alone]
+        body = {"recordings": [tell_recording(connection, row) for row in found]}
+        zone = settings.zone
+    columns = ("recording", "state", "start", "device", "officer", "kind", "segments", "problem")
+    rows = [
+        (one["id"], one["state"], show_time(one["start"], zone), one["device"], one["officer"], one["kind"])
+        + (one["segments"], one["problem"])
+        for one in body["recordings"]
+    ]
+    report(body, as_json=as_json, show=lambda: print_table(columns, rows, empty="no recordings"))
+
+
+def show(
+    recording: Annotated[str, typer.Argument(help="Id of a recording.", show_default=False)],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show all that is known of a recording: claims, segments, cases, custody.
+
+    evidock show rec-abcdefghij2345678901
+    """
+    with session(home) as (ports, settings), ports.register.view() as connection:
+        body = tell_whole(connection, search.recording(connection, recording))
+        zone = settings.zone
+    report(body, as_json=as_json, show=lambda: _show(body, zone))
+
+
+def show_time(text: str | None, zone: Any) -> str:
+    """An instant for people: in the agency's zone, with its offset."""
+    if text is None:
+        return "unknown"
+    moment: datetime = instant.from_text(text).astimezone(UTC).astimezone(zone)
+    return moment.isoformat(sep=" ", timespec="milliseconds")
+
+
+def _show(body: dict[str, Any], zone: Any) -> None:
+    out.print(f"[bold]{body['id']}[/] {body['state']}  {body['kind'] or ''}", highlight=False)
+    duration = "–" if body["duration"] is None else media_time.show(Fraction(body["duration"]))
+    facts = [
+        ("start", show_time(body["start"], zone)),
+        ("length", duration),
+        ("device", body["device"]),
+        ("officer", body["officer"]),
+        ("catalog item", body["item"]),
+        ("problem", body["problem_text"]),
+        *((f"original {one['position']}", f"{one['name']}  sha256:{one['sha256']}") for one in body["originals"]),
+        *((made["kind"], f"sha256:{made['sha256']}") for made in body["derivatives"]),
+    ]
+    print_table(("", ""), [fact for fact in facts if fact[1]], empty="")
+    segments = [
+        (one["id"], media_time.show(Fraction(one["start"])), media_time.show(Fraction(one["end"])))
+        for one in body["segment_list"]
+    ]
+    print_table(("segment", "from", "to"), segments, empty="no segments")
+    links = [(one["case"], one["segment"], one["reason"].get("rule", "")) for one in body["cases"]]
+    print_table(("case", "segment", "why"), links, empty="unfiled")
+    custody = [(e["seq"], show_time(e["at"], zone), e["kind"], e["actor"], e["leaf_index"]) for e in body["custody"]]
+    print_table(("", "custody", "", "by", "log entry"), custody, empty="")

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a command meets its surroundings: options that every command has, output, and errors as words.
+
+Reports go to standard output, JSON when asked for; progress and words of trouble to standard error.
+"""
+
+import getpass
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app.settings import Settings, load_settings
+from app.wiring import wired
+from evidence.errors import EvidockError
+from pipeline.ports import Ports
+
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of this installation (else EVIDOCK_HOME, else ./var).", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+out = Console()
+err = Console(stderr=True)
+
+
+@contextmanager
+def session(home: Path | None) -> Iterator[tuple[Ports, Settings]]:
+    """The engines of the installation at `home`, for the person at this terminal."""
+    settings = load_settings(home=home)
+    with wired(settings, actor=f"cli:{_person()}") as ports:
+        yield ports, settings
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def report(body: Mapping[str, Any], *, as_json: bool, show: Callable[[], None]) -> None:
+    """Print `body` as one JSON object, or let `show` print it for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(body, ensure_ascii=False) + "\n")
+    else:
+        show()
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
+    """Print rows as a table, or the sentence `empty` when there are none."""
+    if not rows:
+        out.print(empty)
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    out.print(table)
+
+
+@contextmanager
+def progress_bar(what: str, *, quiet: bool = False) -> Iterator[Callable[[float], None]]:
+    """A bar on standard error while the block runs; call what it yields with fractions from 0 to 1."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
+
+
+def explain(error: EvidockError) -> int:
+    """Say an error in words on standard error, with its code, and return the exit status of its family."""
+    err.print(f"[bold red]{error.code}[/]: ", end="")
+    err.print(error.message, markup=False, highlight=False)
+    return error.exit_status

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where rows of the register become the JSON that scripts rely on."""
+
+import json
+from typing import Any
+
+from storage.register import search
+from storage.register.search import Connection, Row
+
+
+def tell_recording(connection: Connection, row: Row) -> dict[str, Any]:
+    """A recording as `ingest` and `recordings` print it."""
+    originals = [
+        {"name": one["name"], "sha256": one["sha256"], "size_bytes": one["size_bytes"]}
+        for one in search.originals_of(connection, row["id"])
+    ]
+    return {
+        "id": row["id"],
+        "state": row["state"],
+        "kind": row["kind"],
+        "device": row["device"],
+        "officer": row["officer"],
+        "start": row["start_at"],
+        "end": row["end_at"],
+        "originals": originals,
+        "segments": len(search.segments_of(connection, row["id"])),
+        "derivatives": [made["kind"] for made in search.derivatives_of(connection, row["id"])],
+        "problem": row["problem_code"],
+    }
+
+
+def tell_whole(connection: Connection, row: Row) -> dict[str, Any]:
+    """Everything `show` prints of a recording."""
+    identifier = row["id"]
+    return {
+        **tell_recording(connection, row),
+        "name": row["name"],
+        "dock": row["dock"],
+        "duration": row["duration"],
+        "item": row["item"],
+        "item_reason": None if row["item_reason"] is None else json.loads(row["item_reason"]),
+        "catalog": row["catalog"],
+        "claims": json.loads(row["claims"]),
+        "problem_text": row["problem_text"],
+        "originals": [
+            dict(one) | {"facts": json.loads(one["facts"])} for one in search.originals_of(connection, identifier)
+        ],
+        "segment_list": [
+            {name: one[name] for name in ("id", "start", "end", "start_at", "end_at")}
+            for one in search.segments_of(connection, identifier)
+        ],
+        "derivatives": [
+            {name: one[name] for name in ("kind", "sha256", "size_bytes")}
+            for one in search.derivatives_of(connection, identifier)
+        ],
+        "cases": [
+            {"case": link["case"], "segment": link["segment"], "reason": json.loads(link["reason"])}
+            for link in search.links_of_recording(connection, identifier)
+        ],
+        "custody": [
+            {name: event[name] for name in ("seq", "kind", "at", "actor", "leaf_index")}
+            for event in search.events_of(connection, f"recording/{identifier}")
+        ],
+    }

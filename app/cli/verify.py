@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where `evidock verify` is: everything at rest, one recording, or a clip alone with its proof."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.session import AsJson, Home, out, progress_bar, report, session
+from evidence.errors import BadInput
+from evidence.verdict import EXIT_STATUS, CheckReport, Verdict
+from pipeline import audit
+from pipeline.ports import Ports, Progress
+
+_COLOURS = {Verdict.PROVEN: "green", Verdict.TAMPERED: "red", Verdict.UNDECIDABLE: "yellow", Verdict.UNUSABLE: "red"}
+
+
+def verify(
+    thing: Annotated[str | None, typer.Argument(help="Id of a recording, or a file.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything at rest: log, originals, derivatives.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check evidence, and name what does not hold and where. Exit: 0 proven, 1 tampered, 2 undecidable, 3 unusable.
+
+    evidock verify --all
+    evidock verify rec-abcdefghij2345678901
+    evidock verify out.mp4        (with out.mp4.proof.json beside it)
+    """
+    if (thing is None) != everything:
+        raise BadInput("give a recording's id, a file, or --all")
+    with session(home) as (ports, _), progress_bar("verifying", quiet=as_json) as progress:
+        found = _check(thing, ports, progress)
+    report(audit.to_json(found), as_json=as_json, show=lambda: _show(found))
+    raise typer.Exit(EXIT_STATUS[found.verdict])
+
+
+def _check(thing: str | None, ports: Ports, progress: Progress) -> CheckReport:
+    if thing is None:
+        return audit.verify_all(ports, progress=progress)
+    if Path(thing).exists():
+        return audit.verify_file(Path(thing), ports, progress=progress)
+    return audit.verify_recording(ports, thing, progress=progress)
+
+
+def _show(found: CheckReport) -> None:
+    colour = _COLOURS[found.verdict]
+    out.print(f"[bold {colour}]{found.verdict.value}[/] {found.objects} objects, {found.size_bytes:,} bytes checked")
+    for finding in found.findings:
+        out.print(f"  {finding.verdict.value}: {finding.object}: {finding.what} {finding.where}", highlight=False)

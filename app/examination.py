@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where an installation is looked over: each thing it needs, whether it is there, and what to do if not."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from workers.valkey import find_program
+
+from app import clocks
+from app.settings import Settings
+from app.wiring import check_packages, open_authorities, open_keys, open_log, open_store, wired
+from evidence.errors import EvidockError
+from pipeline.catalog import DEFAULT, load_catalog
+from pipeline.media.tools import find_ffmpeg
+
+_LOW_DISK_BYTES = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `advice` says what is wrong and what to do, None when it is well."""
+
+    name: str
+    found: str
+    advice: str | None = None
+
+
+def examine_installation(settings: Settings) -> list[Check]:
+    """Look at everything an installation needs; never raises for what is wrong, and changes nothing but its own home."""
+    looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+        ("packages", lambda _: _said(check_packages(), "all from one place")),
+        ("home", _home),
+        ("disk", _disk),
+        ("keys", lambda s: open_keys(s).log.verifier_key.to_text()),
+        ("object store", lambda s: _said(next(open_store(s).keys(), None), s.objects_url)),
+        ("register and jobs", _register),
+        ("custody log", _log),
+        (
+            "time authority",
+            lambda s: ", ".join(f"{one.name} (trust {one.trust})" for one in open_authorities(s, now=clocks.now())),
+        ),
+        ("catalog", lambda s: load_catalog(s.catalog or DEFAULT).id),
+        ("ffmpeg", lambda s: find_ffmpeg(s.ffmpeg).version),
+        ("broker", lambda s: s.broker_url if s.broker_url != "embedded:" else f"embedded, {find_program()}"),
+    )
+    return [_look(name, look, settings) for name, look in looks]
+
+
+def _look(name: str, look: Callable[[Settings], str], settings: Settings) -> Check:
+    try:
+        return Check(name, look(settings))
+    except EvidockError as error:
+        return Check(name, "", error.message)
+    except OSError as error:
+        return Check(name, "", str(error))
+
+
+def _said(_: object, words: str) -> str:
+    return words
+
+
+def _home(settings: Settings) -> str:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    if not os.access(settings.home, os.W_OK):
+        raise PermissionError(f"{settings.home} cannot be written by this user")
+    return str(settings.home)
+
+
+def _disk(settings: Settings) -> str:
+    free = shutil.disk_usage(settings.home).free
+    if free < _LOW_DISK_BYTES:
+        raise OSError(f"only {free >> 20} MiB free: make room before cameras are docked")
+    return f"{free >> 30} GiB free"
+
+
+def _register(settings: Settings) -> str:
+    from storage.register import jobs
+
+    with wired(settings, actor="doctor") as ports, ports.register.view() as connection:
+        counts = jobs.counts(connection)
+    return f"{settings.register_url}; jobs: " + (
+        ", ".join(f"{n} {state}" for state, n in sorted(counts.items())) or "none"
+    )
+
+
+def _log(settings: Settings) -> str:
+    store = open_store(settings)
+    newest = open_log(settings, store, open_keys(settings)).newest()
+    return "empty" if newest is None else f"{newest.size} entries, root {newest.root.hex()[:16]}…"
+
+
+def origins(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Name, value and origin of each setting."""
+    from app.settings import SETTINGS
+
+    for name, setting in SETTINGS.items():
+        value, origin = settings.origins[name]
+        yield setting.variable, value, origin

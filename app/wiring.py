@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where settings become engines: the one place that chooses them."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import evidence
+from app import clocks
+from app.settings import Settings
+from devices.safe_open import open_beneath
+from evidence.errors import BadInput, Refused
+from evidence.note import Verifier
+from pipeline.catalog import DEFAULT, load_catalog
+from pipeline.ports import Ports
+from pipeline.tsa.http import HttpAuthority
+from pipeline.tsa.local import LocalAuthority
+from pipeline.tsa.port import Authority, TrustAnchors
+from storage.custody_log import CustodyLog
+from storage.objects import ObjectStore
+from storage.objects_file import DirectoryStore
+from storage.register.register import Register, open_register
+from storage.signing import KeyFile
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of this installation: one signs the log's checkpoints, one signs records and receipts."""
+
+    log: KeyFile
+    records: KeyFile
+
+    @property
+    def verifiers(self) -> tuple[Verifier, ...]:
+        """What opens a note of either key."""
+        return (self.log.verifier(), self.records.verifier())
+
+
+def check_packages() -> None:
+    """Our import names are generic: refuse to start when another distribution shadows one of them.
+
+    Raises:
+        Refused: one of our packages comes from another folder than the rest.
+    """
+    import devices
+    import pipeline
+    import storage
+    import workers
+
+    ours = (evidence, storage, pipeline, devices, workers)
+    homes = {package: Path(next(iter(package.__path__))).parent for package in ours}
+    if len(set(homes.values())) != 1:
+        told = ", ".join(f"{package.__name__} from {home}" for package, home in homes.items())
+        raise Refused(f"our packages come from several places: {told}; use an environment of evidock's own")
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """The object store that the settings name.
+
+    Raises:
+        BadInput: the URL names an engine we do not have.
+    """
+    parts = urlsplit(settings.objects_url)
+    if parts.scheme != "file" or parts.netloc or not parts.path:
+        raise BadInput(f"EVIDOCK_OBJECTS_URL cannot be {settings.objects_url!r} (write file:///PATH)")
+    return DirectoryStore(Path(unquote(parts.path)))
+
+
+def open_keys(settings: Settings) -> Keys:
+    """The installation's keys, made at the first start (mode 0600)."""
+    folder = settings.home / "keys"
+    log = KeyFile.create_or_load(folder / "log.pem", settings.agency)
+    return Keys(log, KeyFile.create_or_load(folder / "records.pem", f"{settings.agency}/records"))
+
+
+def open_authorities(settings: Settings, *, now: datetime) -> tuple[Authority, ...]:
+    """The timestamp authorities that the settings name; the local one when they name none."""
+    if not settings.tsa_urls:
+        return (LocalAuthority.create_or_load(settings.home / "keys" / "tsa", now=now),)
+    anchors = settings.home / "keys" / "tsa-anchors.pem"
+    if not anchors.exists():
+        raise BadInput(f"EVIDOCK_TSA_URLS is set: put the root certificates of its authorities into {anchors}")
+    trusted = TrustAnchors.from_pem(anchors.read_bytes())
+    return tuple(HttpAuthority(_authority_name(url), url, trusted) for url in settings.tsa_urls)
+
+
+def _authority_name(url: str) -> str:
+    """A short name that keys can hold: the authority's host."""
+    return re.sub(r"[^a-z0-9]+", "-", (urlsplit(url).hostname or "tsa").lower()).strip("-")[:40]
+
+
+def open_log(settings: Settings, store: ObjectStore, keys: Keys) -> CustodyLog:
+    """The custody log in the object store."""
+    return CustodyLog(store, settings.agency, signers=[keys.log.signer()], verifiers=[keys.log.verifier()])
+
+
+def open_register_at(url: str, *, store: ObjectStore, keys: Keys) -> Register:
+    """The register at a URL, whose records the installation's key signs."""
+    return open_register(url, store=store, signer=keys.records.signer(), chance=clocks.chance)
+
+
+@contextmanager
+def wired(settings: Settings, *, actor: str) -> Iterator[Ports]:
+    """Everything a step may use, opened; closed at the end.
+
+    Raises:
+        BadInput: a setting cannot be used. StoreUnavailable, RegisterUnavailable: an engine is down.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    keys, store = open_keys(settings), open_store(settings)
+    register = open_register_at(settings.register_url, store=store, keys=keys)
+    try:
+        yield Ports(
+            store=store,
+            register=register,
+            log=open_log(settings, store, keys),
+            signer=keys.records.signer(),
+            verifiers=keys.verifiers,
+            authorities=open_authorities(settings, now=clocks.now()),
+            open_source=open_beneath,
+            spool=settings.home / "spool",
+            ffmpeg=settings.ffmpeg,
+            zone=settings.zone,
+            catalog=load_catalog(settings.catalog or DEFAULT),
+            default_item=settings.default_item,
+            chance=clocks.chance,
+            actor=actor,
+        )
+    finally:
+        register.close()

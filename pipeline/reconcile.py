@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where work that should be under way is found from the facts alone, and opened again.
+
+Jobs are not in the custody log. After a rebuild, what each recording still needs follows from its
+state and from what was made of it.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from evidence.lifecycle import State
+from pipeline import flow
+from pipeline.fingerprint import KIND as FINGERPRINT
+from pipeline.ports import Ports
+from storage.register import search
+from storage.register.search import Connection, Row
+
+
+def open_missing_jobs(*, ports: Ports, now: datetime) -> list[str]:
+    """Open every job that the facts say is still to be done; the ids of the jobs. Repeats open nothing more."""
+    with ports.register.begin() as facts:
+        wanted = [
+            (step, row["id"])
+            for row in search.find_recordings(facts.connection)
+            for step in missing_steps(facts.connection, row)
+        ]
+        return [facts.enqueue(step, recording, now=now) for step, recording in wanted]
+
+
+def missing_steps(connection: Connection, row: Row) -> Iterator[str]:
+    """Steps that nothing in the register shows as done, and that may be done now."""
+    state = State(row["state"])
+    if state in (State.ARRIVED, State.MEASURED):
+        yield "fixity" if state is State.ARRIVED else "seal"
+        return
+    if row["stamped_size"] is None:
+        yield "stamp"
+    if state is State.QUARANTINED:
+        return
+    if state is State.SEALED:
+        yield _next_of_index(connection, row)
+    if row["problem_code"] is None:
+        yield from _derivations(connection, row)
+
+
+def _next_of_index(connection: Connection, row: Row) -> str:
+    """Where the way from segments to the index stands still."""
+    if not search.segments_of(connection, row["id"]):
+        return "segment"
+    return "classify" if row["item_reason"] is None else "index"
+
+
+def _derivations(connection: Connection, row: Row) -> Iterator[str]:
+    made = {one["kind"] for one in search.derivatives_of(connection, row["id"])}
+    if not made and row["kind"] != "document":
+        yield "transcode"
+    elif row["kind"] == "video" and "proxy" in made and FINGERPRINT not in made:
+        yield flow.AFTER["transcode"][0]
