@@ -61,7 +61,7 @@ def watch(
 
 
 def _graph(demuxer: str, duration: Fraction, rate: Fraction) -> tuple[str, ...]:
-    media = ffmpeg.guarded_input(demuxer=demuxer, t=ffmpeg.seconds_option(duration))
+    media = ffmpeg.guarded_input(demuxer=demuxer, t=ffmpeg.seconds_option(max(duration, 1 / rate)))
     # round=up: sample k is the frame on show at k/rate s, so that equal footage gives equal samples
     # whatever its frame rate.
     sampled = media["V:0"].filter("fps", str(rate), round="up", start_time="0")

@@ -69,7 +69,7 @@ class Source:
     `orientation` is EXIF's, 1 to 8, and counts for photos only; a video's rotation is in its container.
 
     Raises:
-        BadInput: the orientation is not one of EXIF, or a video or sound has no length or is over 48 hours.
+        BadInput: the orientation is not one of EXIF, or the length is negative.
     """
 
     path: Path
@@ -83,8 +83,8 @@ class Source:
     def __post_init__(self) -> None:
         if self.orientation not in _UPRIGHT:
             raise BadInput(f"not an EXIF orientation: {self.orientation}")
-        if self.kind in ("video", "audio") and not 0 < self.duration <= LONGEST_S:
-            raise BadInput(f"cannot make a proxy of {self.duration} s: more than 0, at most {LONGEST_S}")
+        if self.duration < 0:
+            raise BadInput(f"not a length: {self.duration} s")
 
 
 def make_derivatives(
@@ -103,6 +103,8 @@ def make_derivatives(
     """
     if source.kind == "document":
         return []
+    if source.duration > LONGEST_S:
+        raise Undecodable(f"longer than {LONGEST_S} s: {source.duration} s", limit="duration_s")
     make = {"video": _from_video, "audio": _from_audio, "photo": _from_photo}[source.kind]
     return make(_Run(source, scratch, tool, on_progress))
 
@@ -151,9 +153,7 @@ def _from_video(run: _Run) -> list[Made]:
     branches = picture.filter("setsar", "1").filter("format", "yuv420p").filter_multi_output("split", 2)
     streams = [branches[0], *([_sound(media)] if source.has_audio else [])]
     proxy = ffmpeg.output(streams, "proxy.mp4", container="mp4", **_VIDEO_CODEC, **_SOUND_CODEC, **_FASTSTART)
-    sprite = ffmpeg.output(
-        [sheet.filters(branches[1])], "sprite.jpg", container="mjpeg", **_JPEG, **{"frames:v": "1"}
-    )
+    sprite = ffmpeg.output([sheet.filters(branches[1])], "sprite.jpg", container="mjpeg", **_JPEG, **{"frames:v": "1"})
     graph = run.execute([proxy, sprite])
 
     shown = _length(run.scratch / "proxy.mp4", "video")
@@ -176,9 +176,7 @@ def _from_audio(run: _Run) -> list[Made]:
 def _from_photo(run: _Run) -> list[Made]:
     source = run.source
     # Not every build of ffmpeg reads EXIF's orientation: none of them may, and we turn the picture.
-    media = ffmpeg.guarded_input(
-        demuxer=source.demuxer, max_pixels=ffmpeg.PHOTO_MAX_PIXELS, noautorotate=None
-    )
+    media = ffmpeg.guarded_input(demuxer=source.demuxer, max_pixels=ffmpeg.PHOTO_MAX_PIXELS, noautorotate=None)
     picture = media["v:0"].filter("scale", **_PHOTO_SIZE)
     for name, argument in _UPRIGHT[source.orientation]:
         picture = picture.filter(name, argument) if argument else picture.filter(name)

@@ -79,9 +79,13 @@ def test_hours_of_black_behind_a_short_header_are_not_decoded(tmp_path: Path) ->
         assert 10_000_000 <= file.duration <= 14_000_000
 
 
-def test_a_proxy_that_grows_past_its_bound_ends_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_length_of_years_is_not_tried(tmp_path: Path) -> None:
+    with pytest.raises(Undecodable) as caught:
+        derive(stairs(tmp_path / "a.mp4", 1), tmp_path, s=10**9)
+    assert caught.value.values["limit"] == "duration_s"
+
+
+def test_a_proxy_that_grows_past_its_bound_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = Limits(wall_s=30, cpu_s=30, address_space_bytes=6 << 30, output_bytes=4096)
     monkeypatch.setattr(transcode, "_limits", lambda _: small)
     noise = "nullsrc=s=320x240:r=10:d=3,geq=random(1)*255:128:128"
@@ -103,11 +107,7 @@ def test_a_picture_too_large_to_hold_is_refused(tmp_path: Path) -> None:
 def test_memory_past_the_limit_is_undecodable(tmp_path: Path) -> None:
     footage = stairs(tmp_path / "a.mp4", 1, size="1920x1080")
     graph = ffmpeg.arguments(
-        [
-            ffmpeg.output(
-                [ffmpeg.guarded_input(demuxer="mov")["V:0"]], "o.mp4", container="mp4", **{"c:v": "libx264"}
-            )
-        ]
+        [ffmpeg.output([ffmpeg.guarded_input(demuxer="mov")["V:0"]], "o.mp4", container="mp4", **{"c:v": "libx264"})]
     )
     tight = Limits(wall_s=30, cpu_s=30, address_space_bytes=350 << 20, output_bytes=1 << 22)
 
