@@ -75,9 +75,7 @@ class Summary:
         """The summary with one more row."""
         taken = row.ignored is None
         size = (row.size_bytes or 0) if taken else 0
-        return replace(
-            self, names=self.names + 1, taken=self.taken + taken, taken_bytes=self.taken_bytes + size
-        )
+        return replace(self, names=self.names + 1, taken=self.taken + taken, taken_bytes=self.taken_bytes + size)
 
 
 def write_manifest(dock: str, entries: Iterable[Entry], out: BinaryIO) -> Summary:
@@ -148,9 +146,7 @@ def _line(source: BinaryIO) -> bytes:
 def _row(line: bytes) -> Row:
     try:
         kind, fate, size, mtime, path = line[:-1].decode().split("\t")
-        return Row(
-            kind, from_showable(path), _value(size), _value(mtime), None if fate == TAKEN else Reason(fate)
-        )
+        return Row(kind, from_showable(path), _value(size), _value(mtime), None if fate == TAKEN else Reason(fate))
     except (ValueError, BadInput) as error:
         raise RecordMalformed(f"not a line of a manifest: {line[:200]!r}") from error
 

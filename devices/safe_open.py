@@ -32,9 +32,7 @@ _LOOK = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 _GONE = frozenset({errno.ENOENT})
-_LED_ASTRAY = frozenset(
-    {errno.ELOOP, errno.EXDEV, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENXIO, errno.EINVAL}
-)
+_LED_ASTRAY = frozenset({errno.ELOOP, errno.EXDEV, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENXIO, errno.EINVAL})
 
 
 class _How(ctypes.Structure):

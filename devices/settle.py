@@ -91,9 +91,7 @@ def unchanged(seen: Snapshot, descriptor: int) -> bool:
     try:
         return Snapshot.of(os.fstat(descriptor)) == seen
     except OSError as error:
-        raise SourceUnavailable(
-            f"the file can no longer be read: {error.strerror}", errno=error.errno
-        ) from error
+        raise SourceUnavailable(f"the file can no longer be read: {error.strerror}", errno=error.errno) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,7 @@ MAX_DEPTH = 32
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 # The medium itself has gone: to go on would only list its absence, name by name.
-_PULLED = frozenset(
-    {errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE, errno.ENOMEDIUM, errno.ESHUTDOWN}
-)
+_PULLED = frozenset({errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE, errno.ENOMEDIUM, errno.ESHUTDOWN})
 # Gone, or swapped for something else, since its name was read: the next walk will tell.
 _CHANGED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 

@@ -63,9 +63,7 @@ class FolderWatcher:
         self._clock = clock
         self._poll_s = poll_s
         self._next_walk: float | None = None
-        self._docks = {
-            dock: DockFolder(dock, root, quiet_s=quiet_s, clock=clock) for dock, root in roots.items()
-        }
+        self._docks = {dock: DockFolder(dock, root, quiet_s=quiet_s, clock=clock) for dock, root in roots.items()}
         self._outbox: deque[Notice] = deque()
         self._hints = _Hints(observer)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where makers' forms are tested: by the examples in each file, and by names that fit none."""
 
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from devices.makers import sidecar
 from devices.makers.registry import PROFILES, read_claims
+from devices.simulator.layouts import LAYOUTS, Kind, Mark, Naming, layout, root_files
 from evidence.claims import Source
 from evidence.offer import from_raw
 
@@ -177,6 +179,26 @@ def test_a_bare_id_file_names_the_device() -> None:
 def test_settings_that_cannot_be_read_say_nothing(content: bytes) -> None:
     for place in ("bind.ini", "LocalSettings.json", "ID.txt"):
         assert read_claims("FILE0001.MP4", mtime_ns=0, side={place: content}).best("device") is None
+
+
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+@pytest.mark.parametrize(("kind", "ending"), [("video", "mp4"), ("image", "jpg"), ("audio", "m4a")])
+@pytest.mark.parametrize("mark", ["", "SOS", "IMP"])
+def test_what_the_simulator_writes_on_a_card_is_read_back(name: str, kind: Kind, ending: str, mark: Mark) -> None:
+    clock = datetime(2026, 6, 19, 23, 59, 58)  # noqa: DTZ001 (a camera's clock has no zone)
+    naming = Naming("36NCC009910", "430417", kind, clock, mark, ending)
+    path = str(layout(name).place(naming))
+    side = {
+        f"port1/{file}": content for file, content in root_files(name, serial="36NCC009910", officer="430417").items()
+    }
+    claims = read_claims(f"port1/{path}", mtime_ns=-1, side=side)
+    identity = (None, None) if name == "generic" else ("36NCC009910", "430417")
+    assert (claims.value("device"), claims.value("officer")) == identity
+    assert claims.value("start") == "2026-06-19T23:59:58"
+    assert claims.value("kind") == {"image": "photo"}.get(kind, kind)
+    assert claims.value("mark") == (mark or None if name in {"dsj", "dcam"} else None)
+    assert claims.conflicts() == {}
+    assert set(side) <= set(sidecar.side_places(f"port1/{path}"))
 
 
 def test_settings_are_looked_for_on_the_volume_of_the_file_only() -> None:

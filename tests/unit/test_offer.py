@@ -19,9 +19,7 @@ from evidence.offer import (
 )
 
 NAME = "DSJ_36NCC009910_000000_20260619_100324_SOS_enc.mp4"
-OFFER = Offer(
-    dock="north", path=f"DCIM/SOS/2026-06-19/{NAME}", name=NAME, size_bytes=7, mtime_ns=1_781_834_604 * 10**9
-)
+OFFER = Offer(dock="north", path=f"DCIM/SOS/2026-06-19/{NAME}", name=NAME, size_bytes=7, mtime_ns=1_781_834_604 * 10**9)
 
 
 def test_the_id_of_an_offer_is_the_same_for_ever() -> None:

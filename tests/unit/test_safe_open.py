@@ -39,9 +39,7 @@ def test_a_name_that_is_not_utf8_is_opened_by_its_bytes(root: Path, in_one_call:
 
 
 @both_walks
-@pytest.mark.parametrize(
-    "path", ["../secret", "DCIM/../../secret", "/etc/passwd", "", "DCIM//video/a.mp4", "a\x00b"]
-)
+@pytest.mark.parametrize("path", ["../secret", "DCIM/../../secret", "/etc/passwd", "", "DCIM//video/a.mp4", "a\x00b"])
 def test_a_path_that_leaves_the_folder_is_refused(root: Path, path: str, in_one_call: bool) -> None:
     with pytest.raises(BadInput):
         open_beneath(root, path, in_one_call=in_one_call)
@@ -49,18 +47,14 @@ def test_a_path_that_leaves_the_folder_is_refused(root: Path, path: str, in_one_
 
 @both_walks
 @pytest.mark.parametrize("target", ["../../../secret", "a.mp4", "{tmp}/secret", "/proc/self/fd/0", "nowhere"])
-def test_a_link_in_place_of_a_file_is_refused_wherever_it_leads(
-    root: Path, target: str, in_one_call: bool
-) -> None:
+def test_a_link_in_place_of_a_file_is_refused_wherever_it_leads(root: Path, target: str, in_one_call: bool) -> None:
     (root / "DCIM/video/b.mp4").symlink_to(target.format(tmp=root.parent))
     with pytest.raises(BadInput):
         open_beneath(root, "DCIM/video/b.mp4", in_one_call=in_one_call)
 
 
 @both_walks
-def test_a_link_in_place_of_a_folder_is_refused_even_when_it_stays_inside(
-    root: Path, in_one_call: bool
-) -> None:
+def test_a_link_in_place_of_a_folder_is_refused_even_when_it_stays_inside(root: Path, in_one_call: bool) -> None:
     (root / "inside").symlink_to("DCIM")
     (root / "outside").symlink_to(root.parent)
     for path in ("inside/video/a.mp4", "outside/secret"):
