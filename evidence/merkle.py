@@ -149,9 +149,7 @@ def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[by
     _arrive(node if last == 0 else b"", root, f"leaf {index} of {size}")
 
 
-def verify_consistency(
-    old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
-) -> None:
+def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:
     """Return only when the tree of `old_size` is the beginning of the tree of `new_size`.
 
     Of an empty old tree nothing can be said of the new root: only that the old root is `EMPTY_ROOT`.
@@ -173,9 +171,7 @@ def verify_consistency(
     _check_consistency(old_size, new_size, old_root, new_root, proof)
 
 
-def _check_consistency(
-    old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
-) -> None:
+def _check_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:
     what = f"the tree of {old_size} within the tree of {new_size}"
     level = (old_size & -old_size).bit_length() - 1
     at, last = (old_size - 1) >> level, (new_size - 1) >> level

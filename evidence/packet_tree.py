@@ -27,14 +27,10 @@ _MAX_TICK = 2**63 - 1
 _TICK = rb"(0|-?[1-9][0-9]{0,18})"
 _SIZE = rb"(0|[1-9][0-9]{0,18})"
 _HEX = rb"([0-9a-f]{64})"
-_PACKET = re.compile(
-    rb"(?:-|" + _TICK + rb") (?:-|" + _TICK + rb") " + _TICK + b" " + _SIZE + b" " + _HEX + rb"\n"
-)
+_PACKET = re.compile(rb"(?:-|" + _TICK + rb") (?:-|" + _TICK + rb") " + _TICK + b" " + _SIZE + b" " + _HEX + rb"\n")
 _WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
 _COUNT = r"([1-9][0-9]{0,18})"
-_STREAM = re.compile(
-    rf"stream (0|[1-9][0-9]{{0,8}}) (\S+) (\S+) {_COUNT}/{_COUNT} {_COUNT} ([0-9a-f]{{64}})\n"
-)
+_STREAM = re.compile(rf"stream (0|[1-9][0-9]{{0,8}}) (\S+) (\S+) {_COUNT}/{_COUNT} {_COUNT} ([0-9a-f]{{64}})\n")
 
 
 def extradata_leaf(size: int, sha256_hex: str) -> bytes:
@@ -149,9 +145,7 @@ class StreamTree:
 
     __slots__ = ("_codec", "_index", "_leaves", "_media_type", "_time_base")
 
-    def __init__(
-        self, index: int, media_type: str, *, codec: str, time_base: Fraction, extradata: bytes
-    ) -> None:
+    def __init__(self, index: int, media_type: str, *, codec: str, time_base: Fraction, extradata: bytes) -> None:
         self._index, self._media_type = index, media_type
         self._codec, self._time_base = codec, time_base
         leaf = extradata_leaf(len(extradata), sha256(extradata).hexdigest())

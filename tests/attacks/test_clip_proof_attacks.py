@@ -268,16 +268,11 @@ def test_one_packet_shown_or_decoded_at_another_time_is_named(clip: MadeClip, fi
     dts, pts = packets[at][:2]
     late = ((dts or 0) + (field == 0), (pts or 0) + (field == 1))
     packets[at] = (*late, packets[at][2], packets[at][3], packets[at][4])
-    refused(
-        with_packets(clip, 0, packets), "stream 0, packet 3" if at == 0 else f"stream 0, packet {32 + at}"
-    )
+    refused(with_packets(clip, 0, packets), "stream 0, packet 3" if at == 0 else f"stream 0, packet {32 + at}")
 
 
 def test_footage_slowed_down_with_its_own_packets_is_refused(clip: MadeClip) -> None:
-    slow = [
-        (2 * (d or 0), 2 * (p or 0), 2 * n, size, digest)
-        for d, p, n, size, digest in clip.observed[0].packets
-    ]
+    slow = [(2 * (d or 0), 2 * (p or 0), 2 * n, size, digest) for d, p, n, size, digest in clip.observed[0].packets]
     refused(with_packets(clip, 0, slow), "stream 0, packet 3[23]")
     slower = replace(clip.observed[0], time_base=clip.observed[0].time_base * 2)
     refused(MadeClip(clip.proof, [slower, clip.observed[1]]), "stream 0")
@@ -286,10 +281,7 @@ def test_footage_slowed_down_with_its_own_packets_is_refused(clip: MadeClip) -> 
 def test_footage_slowed_down_in_clip_and_proof_alike_is_refused(clip: MadeClip) -> None:
     claim = clip.proof["ranges"][0]
     claim["packets"] = [[2 * dts, 2 * pts, 2 * duration] for dts, pts, duration in claim["packets"]]
-    slow = [
-        (2 * (d or 0), 2 * (p or 0), 2 * n, size, digest)
-        for d, p, n, size, digest in clip.observed[0].packets
-    ]
+    slow = [(2 * (d or 0), 2 * (p or 0), 2 * n, size, digest) for d, p, n, size, digest in clip.observed[0].packets]
     refused(with_packets(clip, 0, slow), "stream 0")
 
 

@@ -81,9 +81,7 @@ def test_a_checkpoint_in_another_form_is_refused(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize(
-    "text", [f"log\n1\n{ROOT}\n\n", f"log\n1\n{ROOT}\na\n\nb\n", f"log\n1\n{ROOT}\na\rb\n"]
-)
+@pytest.mark.parametrize("text", [f"log\n1\n{ROOT}\n\n", f"log\n1\n{ROOT}\na\n\nb\n", f"log\n1\n{ROOT}\na\rb\n"])
 def test_an_extension_line_that_is_empty_or_hides_a_control_character_is_refused(text: str) -> None:
     with pytest.raises(RecordMalformed):
         parse(text, allow_extensions=True)

@@ -99,9 +99,7 @@ def test_a_range_the_stream_does_not_have_cannot_be_claimed(first: int, count: i
     hashed = REEL.streams[0]
     times: list[Times] = [(0, 0, 0)] * count
     with pytest.raises(BadInput):
-        build_range(
-            hashed.line, first=first, times=times, shift=Fraction(0), subtree=reader_over(hashed.leaves)
-        )
+        build_range(hashed.line, first=first, times=times, shift=Fraction(0), subtree=reader_over(hashed.leaves))
 
 
 def test_leaf_hashes_of_another_number_make_no_marks() -> None:

@@ -28,9 +28,7 @@ LINE = StreamLine(0, "video", "h264", Fraction(1, 90_000), 5, ROOT)
 TICKS = st.integers(-(2**63) + 1, 2**63 - 1)
 
 
-def hashed(
-    packets: list[tuple[int | None, int | None, int, int, str]], extradata: bytes = b"sps"
-) -> HashedStream:
+def hashed(packets: list[tuple[int | None, int | None, int, int, str]], extradata: bytes = b"sps") -> HashedStream:
     tree = StreamTree(1, "audio", codec="aac", time_base=Fraction(1, 48_000), extradata=extradata)
     for dts, pts, duration, size, digest in packets:
         tree.packet(dts, pts, duration, size, digest)
