@@ -19,7 +19,15 @@ from typing import Any, TypeAlias
 
 import ffmpeg
 
-from evidence.errors import BadInput, CodecRefused, SourceUnavailable, StoreUnavailable, Undecodable
+from evidence.errors import (
+    BadInput,
+    CodecRefused,
+    SourceUnavailable,
+    StoreUnavailable,
+    Unacceptable,
+    Unavailable,
+    Undecodable,
+)
 from pipeline.media.codecs import DECODER_WHITELIST
 from pipeline.media.limits import Completed, Limits, run_limited
 from pipeline.media.recipes import INPUT
@@ -28,10 +36,7 @@ from pipeline.media.tools import Tool
 # ffmpeg-python has no types; a Stream is one of its nodes.
 Stream: TypeAlias = Any
 
-DEMUXERS = (
-    "aac,ac3,amr,amrnb,amrwb,asf,avi,flac,flv,jpeg_pipe,matroska,mov,mp3,mpeg,mpegts,ogg,png_pipe,wav,"
-    "webp_pipe"
-)
+DEMUXERS = "aac,ac3,amr,amrnb,amrwb,asf,avi,flac,flv,jpeg_pipe,matroska,mov,mp3,mpeg,mpegts,ogg,png_pipe,wav,webp_pipe"
 # 8K video; a photo may be larger. Above it the decoder refuses before it takes memory.
 VIDEO_MAX_PIXELS = 36_000_000
 PHOTO_MAX_PIXELS = 140_000_000
@@ -114,6 +119,7 @@ def run(
         SourceUnavailable: `source` is not there.
         StoreUnavailable: the disk under `scratch` is full. Worth another try.
         ToolMissing: the program cannot be started.
+        Unavailable: it was killed from outside, or the machine has no room for its threads.
     """
     if not source.is_file():
         raise SourceUnavailable(f"no such file: {source.name}", file=source.name)
@@ -159,7 +165,7 @@ def _is_disk_full(ended: Completed) -> bool:
     return any(os.strerror(code) in ended.stderr for code in (errno.ENOSPC, errno.EDQUOT))
 
 
-def _failure(ended: Completed, source: Path) -> Undecodable | CodecRefused | StoreUnavailable:
+def _failure(ended: Completed, source: Path) -> Unacceptable | Unavailable:
     """What a failed run means for the caller. ffmpeg has no codes for it, so its words decide."""
     # Neither our paths nor the addresses in memory that ffmpeg prints belong in a reason that is kept.
     words = _ADDRESS.sub("", ended.stderr.replace(f"file:{source.absolute()}", source.name))
@@ -168,6 +174,8 @@ def _failure(ended: Completed, source: Path) -> Undecodable | CodecRefused | Sto
     reason = "".join(c if c.isprintable() else " " for c in words.strip()[-_REASON_MAX_CHARS:])
     if _is_disk_full(ended):
         return StoreUnavailable("no space left for derivatives", reason=reason)
+    if os.strerror(errno.EAGAIN) in words:
+        return Unavailable("the machine lets ffmpeg start no more threads", reason=reason)
     if "not on whitelist" in words:
         return CodecRefused(f"a codec we do not decode: {reason}", reason=reason)
     limit = {"limit": "address_space_bytes"} if os.strerror(errno.ENOMEM) in words else {}

@@ -28,7 +28,7 @@ LONGEST_S = 48 * 3600
 PHOTO_SIDE = 640
 
 _PROXY_BITS_PER_S = 2_000_000  # what the encoders below are held to, sound and container included
-_MEMORY_BYTES = 6 << 30  # of address space; 4K HEVC to 480p takes about 2 GiB of it
+_MEMORY_BYTES = 4 << 30  # of address space, not of memory in use; 4K HEVC takes under 2 GiB of it
 
 # Square pixels, even sizes, never enlarged; a width no aspect ratio in a header can blow up.
 _PROXY_SIZE = {
