@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a worker process is made out of settings: engines, a broker, and threads that run steps."""
+
+import sys
+import threading
+
+from app import clocks
+from app.settings import Settings
+from app.wiring import check_packages, wired
+from workers.link import open_link
+from workers.rounds import Tell
+from workers.serve import serve
+
+_GRACE_S = 8.0
+
+
+def to_stderr(sentence: str) -> None:
+    """Tell the person at this process's terminal, or the journal that keeps its words."""
+    sys.stderr.write(sentence + "\n")
+    sys.stderr.flush()
+
+
+def run_worker(settings: Settings, *, stop: threading.Event, threads: int, on_notice: Tell = to_stderr) -> int:
+    """Run the steps of recordings that wait, `threads` at once, until `stop` is set; returns the exit status.
+
+    Ends within ten seconds of `stop`. A broker that is down, now or later, is waited for or started anew.
+
+    Raises:
+        BadInput: a setting cannot be used. Refused: our packages are shadowed by others.
+        StoreUnavailable, RegisterUnavailable: an engine is down at the start; later, outages are waited out.
+    """
+    check_packages()
+    clock = clocks.clock(settings.lease_s)
+    owner = f"{clocks.owner()}:{clocks.chance(4).hex()}"
+    with (
+        wired(settings, actor=f"worker:{clocks.owner()}") as ports,
+        open_link(settings.broker_url, home=settings.home, namespace=settings.agency) as link,
+    ):
+        serve(ports, link, clock=clock, owner=owner, threads=threads, stop=stop, grace_s=_GRACE_S, tell=on_notice)
+    return 0

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a worker process works: its threads are started, watched, and ended in good order."""
+
+import threading
+from contextlib import suppress
+from functools import partial
+
+import dramatiq
+
+from evidence.errors import LeaseLost, Unavailable
+from pipeline import flow
+from pipeline.leasing import Clock
+from pipeline.ports import Ports
+from storage.publisher import publish
+from storage.register import jobs
+from storage.register.jobs import Lease
+from storage.register.register import Register
+from workers.actors import declare
+from workers.link import Link
+from workers.relay import Relay
+from workers.rounds import Outage, Rounds, Tell
+
+# How long an idle consumer sleeps between two looks: half of it is what a hint waits on an idle machine.
+_IDLE_MS = 100
+_PUBLISH_S = 60.0
+_STOPPED = "stopped"
+
+
+class Runner:
+    """Runs jobs by their ids, for the actors: what the world being down keeps from being run stays a row."""
+
+    def __init__(self, ports: Ports, link: Link, *, clock: Clock, owner: str, tell: Tell) -> None:
+        self._run = partial(flow.run, ports=ports, owner=owner, clock=clock, hint=self._hint)
+        self._hints = link.hints
+        self._outage = Outage("steps", tell)
+
+    def __call__(self, job: str) -> None:
+        """Run the job if it can be had now."""
+        try:
+            self._run(job)
+        except Unavailable as error:
+            # The register is away: the lease ends by itself and the relay hints again, so only tell it.
+            self._outage.goes_on(error)
+        else:
+            self._outage.is_over()
+
+    def _hint(self, job: str) -> None:
+        self._hints.send(job)
+
+
+def serve(
+    ports: Ports,
+    link: Link,
+    *,
+    clock: Clock,
+    owner: str,
+    threads: int,
+    stop: threading.Event,
+    grace_s: float,
+    tell: Tell,
+) -> None:
+    """Run jobs on `threads` threads until `stop` is set; then end within about `grace_s` seconds.
+
+    Steps under way may end in that time. The leases of those that do not are given back, so that another
+    worker goes on at once; what they still do is refused at its end.
+
+    A job that ends this process is no matter here: its lease ends, and its attempts are counted in the row.
+    """
+    declare(link.broker, steps=list(flow.STEPS), run=Runner(ports, link, clock=clock, owner=owner, tell=tell))
+    worker = dramatiq.Worker(link.broker, worker_threads=threads, worker_timeout=_IDLE_MS)
+    rounds = [
+        Rounds("relay", Relay(ports.register, link, clock=clock), stop=stop, tell=tell),
+        Rounds("custody log", partial(_publish, ports), stop=stop, tell=tell),
+    ]
+    worker.start()
+    for one in rounds:
+        one.start()
+    stop.wait()
+    worker.stop(timeout=int(grace_s * 1000))
+    for one in rounds:
+        one.join(1.0)
+    _leave(ports, owner=owner, clock=clock, tell=tell)
+    for one in rounds:
+        if one.failed is not None:
+            raise one.failed
+
+
+def _publish(ports: Ports) -> float:
+    publish(ports.register, ports.log)
+    return _PUBLISH_S
+
+
+def _leave(ports: Ports, *, owner: str, clock: Clock, tell: Tell) -> None:
+    try:
+        for job in release(ports.register, owner=owner, clock=clock):
+            tell(f"{job} did not end in time; its lease is given back")
+    except Unavailable as error:
+        tell(f"leases could not be given back, they end by themselves: {error.message} ({error.code})")
+
+
+def release(register: Register, *, owner: str, clock: Clock) -> list[str]:
+    """Give back every lease that `owner` holds, and return the jobs' ids.
+
+    Raises:
+        RegisterUnavailable: they end by themselves.
+    """
+    released = []
+    with register.begin() as facts:
+        for row in jobs.open_jobs(facts.connection):
+            if row.state != "leased" or row.owner != owner:
+                continue
+            lease = Lease(row.id, row.step, row.subject, owner, row.fence, row.attempts)
+            with suppress(LeaseLost):
+                jobs.put_back(facts.connection, lease, now=clock.now(), code=_STOPPED, text="the worker was stopped")
+                released.append(row.id)
+    return released
