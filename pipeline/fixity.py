@@ -101,6 +101,7 @@ def _measured(
         "kind": inside.kind,
         "packet_root": inside.packet_root,
         "packets_sha256": inside.table_sha256,
+        "shifts": inside.shifts,
         "sha256": measured.digest.hex,
         "size_bytes": measured.digest.size_bytes,
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from evidence.claims import Claims
 from evidence.errors import EmptyFile, Unacceptable
+from evidence.media_time import to_text
 from evidence.offer import showable
 from pipeline.media.container_claims import claims_of
 from pipeline.media.examination import Examination
@@ -25,7 +26,9 @@ class Inside:
     """What the media of a file is; with a `problem`, as much of it as could be read.
 
     `examined` is the examination as a JSON object; `table_sha256` the digest of the packet table that
-    was written, None for what has no packets.
+    was written, None for what has no packets. `shifts`: by stream number, the exact seconds
+    between a packet's stored time and the time it is shown: what keeps sound and picture in step,
+    which the packet tree does not commit to.
     """
 
     kind: str | None
@@ -34,6 +37,7 @@ class Inside:
     packet_root: str | None
     table_sha256: str | None
     examined: dict[str, Any] | None
+    shifts: dict[str, str]
     claims: Claims
     problem: dict[str, str] | None
 
@@ -51,7 +55,7 @@ def look_inside(path: Path, *, name: str, table: Path) -> Inside:
         table.unlink(missing_ok=True)
         problem = {"code": error.code, "text": error.message}
         kind, form = (None, None) if container is None else (container.kind, container.name)
-        return Inside(kind, form, None, None, None, None, Claims(), problem)
+        return Inside(kind, form, None, None, None, None, {}, Claims(), problem)
     return _whole(path, examination, table)
 
 
@@ -81,6 +85,7 @@ def _whole(path: Path, examination: Examination, table: Path) -> Inside:
         packet_root=examination.packet_root,
         table_sha256=table_sha256,
         examined=examination.to_dict(),
+        shifts={str(stream.index): to_text(stream.shift) for stream in examination.streams},
         claims=claims_of(path, examination),
         problem=None,
     )
