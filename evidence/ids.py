@@ -29,5 +29,10 @@ def stream_of(noun: str, name: str) -> str:
     return f"{noun}/{name}"
 
 
+def opaque(prefix: str, chance: bytes) -> str:
+    """A name made of `chance`, for nouns whose own names must not stand in the public log."""
+    return f"{prefix}-{base64.b32encode(chance).decode().lower()}"
+
+
 def _short(data: bytes) -> str:
     return base64.b32encode(hashlib.sha256(data).digest()).decode().lower()[:20]

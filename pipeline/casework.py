@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where cases are opened and closed, and where a person links segments to them or withdraws a link."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from evidence import instant
+from evidence import ids, instant
 from evidence.custody import Happening
 from evidence.errors import BadInput, Conflict, NotFound
 from evidence.ids import stream_of
@@ -39,7 +38,7 @@ def open_case(new: NewCase, *, ports: Ports, now: datetime) -> int:
         raise BadInput("a case must end after it starts: give --from and --to")
     if new.item is not None and new.item not in ports.catalog.items:
         raise BadInput(f"{new.item!r} is no item of the catalog {ports.catalog.id}")
-    identifier = f"cas-{base64.b32encode(ports.chance(10)).decode().lower()}"
+    identifier = ids.opaque("cas", ports.chance(10))
     officers = sorted(set(new.officers))
     told = {
         "end_at": instant.to_text(new.end),
