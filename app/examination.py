@@ -6,14 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from workers.valkey import find_program
-
 from app import clocks
 from app.settings import Settings
 from app.wiring import check_packages, open_authorities, open_keys, open_log, open_store, wired
 from evidence.errors import EvidockError
 from pipeline.catalog import DEFAULT, load_catalog
 from pipeline.media.tools import find_ffmpeg
+from workers.valkey import find_program
 
 _LOW_DISK_BYTES = 2 << 30
 
@@ -28,7 +27,7 @@ class Check:
 
 
 def examine_installation(settings: Settings) -> list[Check]:
-    """Look at everything an installation needs; never raises for what is wrong, and changes nothing but its own home."""
+    """Look at everything an installation needs; never raises for what is wrong."""
     looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("packages", lambda _: _said(check_packages(), "all from one place")),
         ("home", _home),

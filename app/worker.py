@@ -27,6 +27,7 @@ def run_worker(settings: Settings, *, stop: threading.Event, threads: int, on_no
 
     Raises:
         BadInput: a setting cannot be used. Refused: our packages are shadowed by others.
+        ToolMissing: no broker is configured, and there is no program for the embedded one.
         StoreUnavailable, RegisterUnavailable: an engine is down at the start; later, outages are waited out.
     """
     check_packages()
@@ -36,5 +37,6 @@ def run_worker(settings: Settings, *, stop: threading.Event, threads: int, on_no
         wired(settings, actor=f"worker:{clocks.owner()}") as ports,
         open_link(settings.broker_url, home=settings.home, namespace=settings.agency) as link,
     ):
+        link.require_program()
         serve(ports, link, clock=clock, owner=owner, threads=threads, stop=stop, grace_s=_GRACE_S, tell=on_notice)
     return 0

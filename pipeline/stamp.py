@@ -62,10 +62,7 @@ def _token(checkpoint: SignedCheckpoint, authority: Authority, *, ports: Ports, 
     prefix = f"{layout.token_prefix(checkpoint.size)}{authority.name}/"
     resting = next(iter(sorted(ports.store.keys(prefix))), None)
     imprint = hashlib.sha256(checkpoint_text(checkpoint, ports)).digest()
-    if resting is None:
-        token = authority.stamp(imprint, now)
-    else:
-        token = ports.store.read(resting, limit=_TOKEN_LIMIT)
+    token = ports.store.read(resting, limit=_TOKEN_LIMIT) if resting else authority.stamp(imprint, now)
     # Never rest or record what does not verify: a token is only worth what a stranger can check.
     stamped = authority.verify(token, imprint)
     sha256 = hashlib.sha256(token).hexdigest()

@@ -56,8 +56,10 @@ def list_cases(home: Home = None, as_json: AsJson = False) -> None:
         zone = settings.zone
     columns = ("case", "title", "from", "to", "officers", "segments", "")
     cells = [
-        (one["number"], one["title"], show_time(one["from"], zone), show_time(one["to"], zone))
-        + (" ".join(one["officers"]), one["segments"], "closed" if one["closed"] else "")
+        (
+            *(one["number"], one["title"], show_time(one["from"], zone), show_time(one["to"], zone)),
+            *(" ".join(one["officers"]), one["segments"], "closed" if one["closed"] else ""),
+        )
         for one in rows
     ]
     report({"cases": rows}, as_json=as_json, show=lambda: print_table(columns, cells, empty="no cases"))

@@ -48,7 +48,8 @@ def _rebuild(settings: Settings, *, as_json: bool) -> None:
         "events_from_receipts": done.rebuilt.from_receipts,
         "jobs_opened": done.jobs,
     }
-    words = f"{done.rebuilt.from_log} events from the log and {done.rebuilt.from_receipts} from receipts make {done.register}"
+    sources = f"{done.rebuilt.from_log} events from the log and {done.rebuilt.from_receipts} from receipts"
+    words = f"{sources} make {done.register}"
     kept = "" if done.old is None else f"; the old register is {done.old}"
     report(body, as_json=as_json, show=lambda: out.print(words + kept, highlight=False))
 

@@ -42,8 +42,10 @@ def recordings(
         zone = settings.zone
     columns = ("recording", "state", "start", "device", "officer", "kind", "segments", "problem")
     rows = [
-        (one["id"], one["state"], show_time(one["start"], zone), one["device"], one["officer"], one["kind"])
-        + (one["segments"], one["problem"])
+        (
+            *(one["id"], one["state"], show_time(one["start"], zone), one["device"], one["officer"]),
+            *(one["kind"], one["segments"], one["problem"]),
+        )
         for one in body["recordings"]
     ]
     report(body, as_json=as_json, show=lambda: print_table(columns, rows, empty="no recordings"))

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where dock folders are watched for good: what settles is taken in, and a worker is told of it.
+
+Being told is a convenience: without a broker, workers find the new jobs in the register by themselves.
+"""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from app import clocks, intake
+from app.settings import Settings
+from app.wiring import check_packages, wired
+from devices.dock_folder import Ignored, Notice, Settled
+from devices.watch import FolderWatcher
+from evidence.claims import Claims
+from evidence.errors import EvidockError, NotFound, SourceUnavailable, Unavailable
+from evidence.lifecycle import State
+from evidence.offer import Offer, showable
+from pipeline.ports import Ports
+from storage.register import search
+from workers.link import Link, open_link
+from workers.rounds import Outage, Rounds, Tell
+
+_TICK_S = 0.25
+_LOOK_BACK_S = 1.0
+_LONGEST_S, _DOUBLINGS = 300.0, 10
+_LINK_S = 2.0
+
+
+def run_watcher(settings: Settings, roots: Sequence[Path], *, stop: threading.Event, on_notice: Tell) -> int:
+    """Take in every file beneath `roots` once it is quiet, until `stop` is set; returns the exit status.
+
+    What was there before is taken too. A register or store that is down is waited for: what settled
+    meanwhile is taken afterwards. A file that cannot be taken is told, and tried again when it changes.
+
+    Raises:
+        BadInput: a setting cannot be used, there is no folder, or one lies in another.
+        StoreUnavailable, RegisterUnavailable: an engine is down at the start.
+    """
+    check_packages()
+    docks = {intake.dock_name(root): root for root in (path.resolve() for path in roots)}
+    with (
+        wired(settings, actor=f"watcher:{settings.dock}") as ports,
+        open_link(settings.broker_url, home=settings.home, namespace=settings.agency) as link,
+        FolderWatcher(docks, quiet_s=settings.quiet_s) as folders,
+    ):
+        tie = Rounds("broker", lambda: _keep_up(link), stop=stop, tell=on_notice)
+        tie.start()
+        Watch(folders, ports, link, quiet_s=settings.quiet_s, tell=on_notice).run(stop)
+        tie.join(1.0)
+        if tie.failed is not None:
+            raise tie.failed
+    return 0
+
+
+def _keep_up(link: Link) -> float:
+    link.ensure()
+    return _LINK_S
+
+
+class Watch:
+    """One watcher's work: rounds of looking, taking in, and offering again what was changing while read."""
+
+    def __init__(self, folders: FolderWatcher, ports: Ports, link: Link, *, quiet_s: float, tell: Tell) -> None:
+        self._folders = folders
+        self._ports = ports
+        self._link = link
+        self._quiet_s = quiet_s
+        self._tell = tell
+        self._outage = Outage("watcher", tell)
+        self._outbox: deque[Notice] = deque()
+        self._pending: dict[str, tuple[Offer, str]] = {}  # taken, not measured yet: offer and recording
+        self._returning: list[tuple[float, Offer]] = []  # withdrawn: when to offer each anew
+        self._returns: Counter[str] = Counter()
+        self._look_back_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Rounds until `stop` is set."""
+        while not stop.is_set():
+            pause = _TICK_S
+            try:
+                self._round(stop)
+            except Unavailable as error:
+                pause = self._outage.goes_on(error)
+            stop.wait(pause)
+
+    def _round(self, stop: threading.Event) -> None:
+        self._outbox.extend(self._folders.step())
+        while self._outbox and not stop.is_set():
+            self._take(self._outbox[0])
+            self._outbox.popleft()  # only now: what an outage kept from being taken is still there
+        if time.monotonic() >= self._look_back_at:
+            self._look_back()
+            self._look_back_at = time.monotonic() + _LOOK_BACK_S
+            self._outage.is_over()
+
+    def _take(self, notice: Notice) -> None:
+        if isinstance(notice, Settled):
+            self._take_file(notice)
+        elif isinstance(notice, Ignored):
+            self._tell(f"left {showable(notice.path)}: {notice.reason.value}")
+        else:
+            self._tell(f"{showable(notice.dock)} " + ("is there" if notice.is_present else f"is gone: {notice.why}"))
+
+    def _take_file(self, settled: Settled) -> None:
+        name = showable(settled.offer.path)
+        try:
+            found = intake.consider(settled)
+            if isinstance(found, intake.Skipped):
+                self._tell(f"left {name}: {found.reason}")
+                return
+            arrival = intake.take_in(found, said=Claims(), ports=self._ports, now=clocks.now())
+        except SourceUnavailable as error:
+            self._tell(f"not yet {name}: {error.message}")
+            self._folders.offer_again(settled.offer)
+        except Unavailable:
+            raise
+        except EvidockError as error:
+            self._tell(f"cannot take {name}: {error.message} ({error.code})")
+        else:
+            self._taken(settled.offer, arrival.recording, arrival.job, is_new=arrival.is_new)
+
+    def _taken(self, offer: Offer, recording: str, job: str, *, is_new: bool) -> None:
+        self._pending[offer.id] = (offer, recording)
+        if is_new:
+            self._tell(f"took {showable(offer.path)} as {recording}")
+            self._link.hints.send(job)
+
+    def _look_back(self) -> None:
+        """Have files offered anew that turned out to be changing, later each time; forget what is measured."""
+        now = time.monotonic()
+        with self._ports.register.view() as connection:
+            for identifier, (offer, recording) in list(self._pending.items()):
+                if _is_withdrawn(connection, identifier):
+                    # A file that only seems to be quiet must not fill the custody log.
+                    pause = min(self._quiet_s * 2 ** min(self._returns[identifier], _DOUBLINGS), _LONGEST_S)
+                    self._returns[identifier] += 1
+                    self._returning.append((now + pause, offer))
+                elif not _is_measured(connection, recording):
+                    continue
+                del self._pending[identifier]
+        for _, offer in [one for one in self._returning if one[0] <= now]:
+            self._folders.offer_again(offer)
+        self._returning = [one for one in self._returning if one[0] > now]
+
+
+def _is_withdrawn(connection: search.Connection, offer: str) -> bool:
+    row = search.offer(connection, offer)
+    return row is not None and row["outcome"] == "withdrawn"
+
+
+def _is_measured(connection: search.Connection, recording: str) -> bool:
+    try:
+        return bool(search.recording(connection, recording)["state"] != State.ARRIVED)
+    except NotFound:  # its bytes were held already: it folded into the recording that holds them
+        return True
