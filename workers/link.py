@@ -10,7 +10,7 @@ import redis
 from evidence.errors import Unavailable
 from workers import client
 from workers.broker import HintBroker, Hints
-from workers.valkey import EmbeddedValkey
+from workers.valkey import EmbeddedValkey, find_server
 
 EMBEDDED = "embedded:"
 
@@ -23,6 +23,15 @@ class Link:
         self._embedded = embedded
         self.broker = HintBroker(server, namespace=namespace)
         self.hints = Hints(self.broker)
+
+    def require_program(self) -> None:
+        """Return when the embedded server could be started, or none is wanted.
+
+        Raises:
+            ToolMissing: there is no program for it, so waiting would be in vain.
+        """
+        if self._embedded is not None:
+            find_server()
 
     def ensure(self) -> None:
         """Return when the server answers; the embedded one is started when it does not.
