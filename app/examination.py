@@ -12,7 +12,7 @@ from app.wiring import check_packages, open_authorities, open_keys, open_log, op
 from evidence.errors import EvidockError
 from pipeline.catalog import DEFAULT, load_catalog
 from pipeline.media.tools import find_ffmpeg
-from workers.valkey import find_program
+from workers.valkey import find_server
 
 _LOW_DISK_BYTES = 2 << 30
 
@@ -29,7 +29,7 @@ class Check:
 def examine_installation(settings: Settings) -> list[Check]:
     """Look at everything an installation needs; never raises for what is wrong."""
     looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
-        ("packages", lambda _: _said(check_packages(), "all from one place")),
+        ("packages", _packages),
         ("home", _home),
         ("disk", _disk),
         ("keys", lambda s: open_keys(s).log.verifier_key.to_text()),
@@ -42,7 +42,7 @@ def examine_installation(settings: Settings) -> list[Check]:
         ),
         ("catalog", lambda s: load_catalog(s.catalog or DEFAULT).id),
         ("ffmpeg", lambda s: find_ffmpeg(s.ffmpeg).version),
-        ("broker", lambda s: s.broker_url if s.broker_url != "embedded:" else f"embedded, {find_program()}"),
+        ("broker", lambda s: s.broker_url if s.broker_url != "embedded:" else f"embedded, {find_server()}"),
     )
     return [_look(name, look, settings) for name, look in looks]
 
@@ -58,6 +58,11 @@ def _look(name: str, look: Callable[[Settings], str], settings: Settings) -> Che
 
 def _said(_: object, words: str) -> str:
     return words
+
+
+def _packages(_: Settings) -> str:
+    check_packages()
+    return "all from one place"
 
 
 def _home(settings: Settings) -> str:
