@@ -8,10 +8,8 @@ tags are the original's to the byte. Source: ISO/IEC 14496-12 §8.
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from evidence.errors import ProofInvalid
 from pipeline.media.boxes import (
@@ -26,8 +24,8 @@ from pipeline.media.boxes import (
     make_full_box,
 )
 from pipeline.media.edits import Edit
+from pipeline.media.packet_reader import Ints
 
-Ints = npt.NDArray[Any]
 _MAX_32 = (1 << 32) - 1
 _OWN_DATA = make_box(b"dinf", make_full_box(b"dref", 0, 0, b"\0\0\0\1", make_full_box(b"url ", 0, 1)))
 
@@ -72,9 +70,7 @@ def clip_index(init: bytes, tracks: Sequence[ClipTrack], *, movie_timescale: int
     return _front(init, tracks, movie_timescale, base=length, is_wide=is_wide) + header
 
 
-def _front(
-    init: bytes, tracks: Sequence[ClipTrack], movie_timescale: int, *, base: int, is_wide: bool
-) -> bytes:
+def _front(init: bytes, tracks: Sequence[ClipTrack], movie_timescale: int, *, base: int, is_wide: bool) -> bytes:
     read = in_memory(init)
     top = {box.kind: box for box in boxes(read, 0, len(init))}
     ftyp = init[top[b"ftyp"].offset : top[b"ftyp"].end] if b"ftyp" in top else b""

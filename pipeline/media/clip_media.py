@@ -91,9 +91,7 @@ def _runs(batch: Sequence[Placed]) -> list[tuple[int, int]]:
     return runs
 
 
-def _taken_from(
-    runs: Sequence[tuple[int, memoryview]], batch: Sequence[Placed]
-) -> Iterator[tuple[Placed, memoryview]]:
+def _taken_from(runs: Sequence[tuple[int, memoryview]], batch: Sequence[Placed]) -> Iterator[tuple[Placed, memoryview]]:
     """Each packet of `batch`, in its order, with its bytes out of `runs` (which ascend)."""
     current = 0
     for placed in batch:

@@ -14,7 +14,7 @@ import numpy as np
 
 from evidence.errors import BadInput, Undecodable
 from evidence.media_time import Span, show
-from pipeline.media.packet_reader import PacketTable, Records
+from pipeline.media.packet_reader import Ints, PacketTable, Records
 from pipeline.media.packet_table import BLOCK_RECORDS, KEY, NONE, TableStream
 
 # A picture may be shown after others that are decoded later: H.264 and H.265 allow 16.
@@ -27,12 +27,14 @@ _PRIMING = {"aac": 2, "mp3": 4, "opus": 4, "vorbis": 2, "ac3": 1, "mp2": 1}
 class StreamPlan:
     """One stream of a clip: records `[first, first + len(rows))` of `stream`, shown from `shown_from` on.
 
-    `shown_from` and `shown_to` are times of the recording; what lies outside is held, not shown.
+    `decoded` are their decode times in ticks, never descending. `shown_from` and `shown_to` are times of
+    the recording; what lies outside is held, not shown.
     """
 
     stream: TableStream
     first: int
     rows: Records
+    decoded: Ints
     shown_from: Fraction
     shown_to: Fraction
     shown_packets: int
@@ -40,7 +42,7 @@ class StreamPlan:
     @property
     def origin(self) -> int:
         """Decode time of the first packet, in ticks of the original: the clip's stored time 0."""
-        return int(self.rows["dts"][0])
+        return int(self.decoded[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def plan_clip(table: PacketTable, span: Span) -> ClipPlan:
             f"{show(span.start)} to {show(span.end)} is outside the recording: it ends at {show(main.end)}",
             duration=str(main.end),
         )
+    if main.track_id is None:
+        raise Undecodable(f"a clip is an MP4 file, which has no place for {main.codec}", codec=main.codec)
     if main.media_type == "video":
         leader = _pictures(table, main, span)
         window = Span(leader.shown_from, leader.shown_to)
@@ -95,9 +99,7 @@ def _others(table: PacketTable, window: Span) -> tuple[list[StreamPlan], tuple[s
             else:
                 plans.append(_covering(table, stream, window, priming=_PRIMING.get(stream.codec, 0)))
         except BadInput:
-            left_out.append(
-                f"stream {stream.index} ({stream.media_type} {stream.codec}): nothing in this span"
-            )
+            left_out.append(f"stream {stream.index} ({stream.media_type} {stream.codec}): nothing in this span")
     return plans, tuple(left_out)
 
 
@@ -133,12 +135,12 @@ def _pictures(table: PacketTable, stream: TableStream, span: Span) -> StreamPlan
     last = _last_within(table, stream, start, end)
     rows = table.records(stream, begin, min(last + 1 + _REORDER_MAX, stream.leaf_count))
     held = rows[: last + 1 - begin]
-    _check_times(stream, held)
     shown = held["pts"][(held["pts"] >= start) & (held["pts"] < end)]
     return StreamPlan(
         stream=stream,
         first=begin,
         rows=held,
+        decoded=_decode_times(stream, held),
         shown_from=_shown(stream, ticks),
         shown_to=_shown(stream, _end_of(rows, int(shown.max()))),
         shown_packets=len(shown),
@@ -156,9 +158,7 @@ def _first_decodable(table: PacketTable, stream: TableStream) -> int:
     raise Undecodable(f"stream {stream.index} has no point at which decoding may begin")
 
 
-def _candidates(
-    table: PacketTable, stream: TableStream, start: int, end: int
-) -> Iterable[tuple[int, Records]]:
+def _candidates(table: PacketTable, stream: TableStream, start: int, end: int) -> Iterable[tuple[int, Records]]:
     """First number and rows of every block that may hold a time in `[start, end)`."""
     blocks = table.blocks(stream)
     for number in np.flatnonzero((blocks["max_pts"] >= start) & (blocks["min_pts"] < end)):
@@ -241,22 +241,32 @@ def _covering(table: PacketTable, stream: TableStream, window: Span, *, priming:
         raise BadInput("nothing there")
     first, last = max(0, int(inside[0]) - priming), int(inside[-1])
     held = rows[first : last + 1]
-    _check_times(stream, held)
     shown_from = max(window.start, _shown(stream, int(rows["pts"][inside[0]])), stream.start)
     return StreamPlan(
         stream=stream,
         first=low + first,
         rows=held,
+        decoded=_decode_times(stream, held),
         shown_from=shown_from,
         shown_to=max(shown_from, min(window.end, stream.end, _shown(stream, int(ends[last])))),
         shown_packets=len(inside),
     )
 
 
-def _check_times(stream: TableStream, rows: Records) -> None:
-    dts = rows["dts"]
-    if (dts == NONE).any() or (np.diff(dts) < 0).any():
+def _decode_times(stream: TableStream, rows: Records) -> Ints:
+    """When each packet is decoded. Matroska does not say so; libav works it out for all but the first few.
+
+    Those begin as long before the others as they last. A clip is free in what the original leaves open.
+    """
+    times = rows["dts"].astype(np.int64)
+    unknown = int(np.argmax(times != NONE))
+    if times[unknown] == NONE:
+        times, unknown = rows["pts"].astype(np.int64), 0
+    for row in range(unknown - 1, -1, -1):
+        times[row] = times[row + 1] - max(1, int(rows["duration"][row]))
+    if (times == NONE).any() or (np.diff(times) < 0).any():
         raise Undecodable(
             f"the times of stream {stream.index} jump or are missing there: it cannot be cut exactly",
             stream=stream.index,
         )
+    return times

@@ -4,13 +4,17 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from evidence.errors import Undecodable
-from pipeline.media.clip_boxes import Chunk, ClipTrack, Ints
+from pipeline.media.boxes import in_memory
+from pipeline.media.clip_boxes import Chunk, ClipTrack
 from pipeline.media.clip_plan import ClipPlan, StreamPlan
 from pipeline.media.edits import Edit
+from pipeline.media.mp4_tracks import read_movie
+from pipeline.media.packet_reader import Ints
 from pipeline.media.packet_table import KEY, NONE
 
 _TIMESCALE_MAX = (1 << 31) - 1
@@ -43,54 +47,80 @@ def media_order(plans: Sequence[StreamPlan]) -> list[Placed]:
     return [Placed(*one) for one in zip(*columns, strict=True)]
 
 
-def movie_timescale(plan: ClipPlan) -> int:
-    """Ticks a second in which every track's edits are whole; where that is too fine, the main track's."""
-    scales = [_timescale(one) for one in plan.streams]
-    finest = math.lcm(*scales)
-    return finest if finest <= _TIMESCALE_MAX else scales[0]
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How a track counts: `timescale` ticks a second, and what one tick of the original is of those."""
+
+    timescale: int
+    tick: Fraction
+
+    def of(self, ticks: Ints) -> Ints:
+        """Ticks of the original in ticks of the clip; whole, because `track_clocks` saw to it."""
+        return ticks * self.tick.numerator // self.tick.denominator
 
 
-def clip_tracks(plan: ClipPlan, order: Sequence[Placed]) -> list[ClipTrack]:
-    """The tracks of the clip, the main one first, for packets laid side by side in `order`.
+def track_clocks(plan: ClipPlan, init: bytes) -> list[Clock]:
+    """A clock for each track that holds every time of it exactly.
+
+    The track's own where it does: players expect sound to be counted in samples. Else the original's.
 
     Raises:
         Undecodable: a time base that MP4 cannot express.
     """
-    movie = movie_timescale(plan)
+    own = {track.track_id: track.timescale for track in read_movie(in_memory(init), len(init)).tracks}
+    return [_clock(one, own.get(one.stream.track_id or 0, 0)) for one in plan.streams]
+
+
+def _clock(one: StreamPlan, own: int) -> Clock:
+    base = one.stream.time_base
+    own_tick = base * own
+    times = np.concatenate([one.decoded, one.rows["pts"][one.rows["pts"] != NONE]]) - one.origin
+    if own and not (times * own_tick.numerator % own_tick.denominator).any():
+        return Clock(own, own_tick)
+    if base.denominator > _TIMESCALE_MAX:
+        raise Undecodable(f"a clip cannot hold a time base of {base}", stream=one.stream.index)
+    return Clock(base.denominator, Fraction(base.numerator))
+
+
+def movie_timescale(clocks: Sequence[Clock]) -> int:
+    """Ticks a second in which every track's edits are whole; where that is too fine, the main track's."""
+    finest = math.lcm(*(clock.timescale for clock in clocks))
+    return finest if finest <= _TIMESCALE_MAX else clocks[0].timescale
+
+
+def clip_tracks(plan: ClipPlan, order: Sequence[Placed], clocks: Sequence[Clock]) -> list[ClipTrack]:
+    """The tracks of the clip, the main one first, for packets laid side by side in `order`."""
+    movie = movie_timescale(clocks)
     packed = [_sample_bytes(one) for one in plan.streams]
     chunks: list[list[Chunk]] = [[] for _ in plan.streams]
     for stream, chunk in _chunks(order, packed):
         chunks[stream].append(chunk)
     return [
-        _track(plan, one, movie=movie, chunks=chunks[number], sample_bytes=packed[number])
+        ClipTrack(
+            track_id=one.stream.track_id or 0,
+            timescale=clocks[number].timescale,
+            durations=_durations(one, clocks[number], is_packed=bool(packed[number])),
+            composition=_composition(one, clocks[number]),
+            sizes=one.rows["size"].astype(np.int64),
+            keys=_keys(one),
+            chunks=chunks[number],
+            edits=_edits(plan, one, clocks[number], movie),
+            sample_bytes=packed[number],
+        )
         for number, one in enumerate(plan.streams)
     ]
 
 
-def _timescale(plan: StreamPlan) -> int:
-    timescale = plan.stream.time_base.denominator
-    if timescale > _TIMESCALE_MAX:
-        raise Undecodable(f"a clip cannot hold {timescale} ticks a second", stream=plan.stream.index)
-    return timescale
+def _durations(one: StreamPlan, clock: Clock, *, is_packed: bool) -> Ints:
+    """How long each packet lasts until the next is decoded, differences of exact times; the last by itself."""
+    end = int(one.decoded[-1]) + max(0, int(one.rows["duration"][-1]))
+    durations = np.diff(clock.of(np.append(one.decoded, end) - one.origin))
+    return np.array([durations.sum()]) if is_packed else durations
 
 
-def _track(
-    plan: ClipPlan, one: StreamPlan, *, movie: int, chunks: Sequence[Chunk], sample_bytes: int
-) -> ClipTrack:
-    rows, factor = one.rows, one.stream.time_base.numerator
-    durations = np.append(np.diff(rows["dts"]), max(0, int(rows["duration"][-1]))) * factor
-    shown_at = np.where(rows["pts"] == NONE, rows["dts"], rows["pts"])
-    return ClipTrack(
-        track_id=one.stream.track_id or 0,
-        timescale=_timescale(one),
-        durations=np.array([durations.sum()]) if sample_bytes else durations,
-        composition=(shown_at - rows["dts"]) * factor,
-        sizes=rows["size"].astype(np.int64),
-        keys=_keys(one),
-        chunks=chunks,
-        edits=_edits(plan, one, movie),
-        sample_bytes=sample_bytes,
-    )
+def _composition(one: StreamPlan, clock: Clock) -> Ints:
+    shown_at = np.where(one.rows["pts"] == NONE, one.decoded, one.rows["pts"])
+    return clock.of(shown_at - one.origin) - clock.of(one.decoded - one.origin)
 
 
 def _keys(one: StreamPlan) -> Ints | None:
@@ -98,14 +128,11 @@ def _keys(one: StreamPlan) -> Ints | None:
     return keys if one.stream.media_type == "video" and len(keys) < len(one.rows) else None
 
 
-def _edits(plan: ClipPlan, one: StreamPlan, movie: int) -> list[Edit]:
+def _edits(plan: ClipPlan, one: StreamPlan, clock: Clock, movie: int) -> list[Edit]:
     """Show the window and nothing else: an empty edit until the track begins, then its part of the window."""
     delay = round((one.shown_from - plan.window.start) * movie)
-    ticks = round((one.shown_from - one.stream.shift) / one.stream.time_base) - one.origin
-    shown = Edit(
-        duration=round((one.shown_to - one.shown_from) * movie),
-        media_time=ticks * one.stream.time_base.numerator,
-    )
+    stored = one.shown_from - one.stream.shift - one.origin * one.stream.time_base
+    shown = Edit(duration=round((one.shown_to - one.shown_from) * movie), media_time=round(stored * clock.timescale))
     return [Edit(duration=delay, media_time=-1), shown] if delay else [shown]
 
 

@@ -21,7 +21,7 @@ from pipeline.media.boxes import ReadRange
 from pipeline.media.clip_boxes import clip_index
 from pipeline.media.clip_media import CountedReads, fetch
 from pipeline.media.clip_plan import ClipPlan, StreamPlan, plan_clip
-from pipeline.media.clip_tracks import Placed, clip_tracks, media_order, movie_timescale
+from pipeline.media.clip_tracks import Placed, clip_tracks, media_order, movie_timescale, track_clocks
 from pipeline.media.packet_reader import PacketTable, leaves_of, none_or, open_table
 from pipeline.media.scattered import fetch_scattered
 
@@ -79,10 +79,12 @@ def cut(
     plan = plan_clip(table, span)
     ranges = tuple(_range(table, plan, one) for one in plan.streams)
     order = media_order(plan.streams)
+    init = table.init()
+    clocks = track_clocks(plan, init)
     index = clip_index(
-        table.init(),
-        clip_tracks(plan, order),
-        movie_timescale=movie_timescale(plan),
+        init,
+        clip_tracks(plan, order, clocks),
+        movie_timescale=movie_timescale(clocks),
         media_bytes=sum(placed.size for placed in order),
     )
     with _payloads(table, plan.streams, order, read=media_counted, folder=out.parent) as payloads:

@@ -40,7 +40,8 @@ class Trial:
         if self.has_frame or (packet is not None and not self._given and not packet.is_keyframe):
             return
         context: Any = self.stream.codec_context  # PyAV types only those of audio and video
-        context.thread_count = 1
+        if not self._given:
+            context.thread_count = 1
         self._given += 1
         try:
             frames = context.decode(packet)

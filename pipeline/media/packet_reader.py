@@ -41,6 +41,7 @@ BLOCK_DTYPE = np.dtype(
     ]
 )
 _BLOCKS_KEPT = 256
+Ints = npt.NDArray[np.int64]
 Records = npt.NDArray[Any]
 """Rows of `RECORD_DTYPE`; row k of a stream is its leaf k, so row 0 is the extradata and row 1 packet 0."""
 

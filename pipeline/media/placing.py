@@ -63,9 +63,7 @@ def make_header(
     for index, lane in lanes.items():
         records = Part(records_at, lines[index].leaf_count * RECORD.size)
         blocks = Part(blocks_at, -(-lines[index].leaf_count // BLOCK_RECORDS) * BLOCK.size)
-        streams.append(
-            _stream(lane, lines[index], times[index], init=init, main=main, parts=(records, blocks))
-        )
+        streams.append(_stream(lane, lines[index], times[index], init=init, main=main, parts=(records, blocks)))
         records_at += records.size_bytes
         blocks_at += blocks.size_bytes
     return TableHeader(
@@ -133,14 +131,21 @@ def _times(lanes: Mapping[int, Lane], movie: Movie | None) -> dict[int, tuple[Fr
     heard = [i for i, lane in lanes.items() if lane.trial is not None and lane.lowest is not None]
     zero = Fraction(0)
     if not any(placements[i] for i in heard):
-        zero = min(lanes[i].seconds(lanes[i].lowest or 0) for i in heard)
+        zero = min(_first(lanes[i]) for i in heard)
     return {i: _time(lane, placements[i], zero) for i, lane in lanes.items()}
+
+
+def _first(lane: Lane) -> Fraction:
+    """The stored time of the first picture or audible sound: encoders put silence before the first sample."""
+    lowest = lane.lowest or 0
+    audible = lane.stream.start_time if lane.stream.type == "audio" and not lane.is_stored else None
+    return lane.seconds(max(lowest, audible) if audible is not None else lowest)
 
 
 def _time(lane: Lane, placed: Placement | None, zero: Fraction) -> tuple[Fraction, Fraction, Fraction]:
     last = lane.seconds(lane.end)
     if placed is None:
-        return -zero, lane.seconds(lane.lowest or 0) - zero, last - zero
+        return -zero, _first(lane) - zero, last - zero
     shift = placed.shift
     if lane.stream.type == "video" and lane.zero is not None:
         shift = placed.start - lane.seconds(lane.zero)

@@ -21,8 +21,8 @@ from pipeline.media.packet_table import TableHeader
 
 # The tables that say which cells belong to which stream are repeated at least twice a second
 # (ISO/IEC 13818-1 §2.4.4); the head of the file also lets the demuxer learn the codecs.
-_HEAD_BYTES = 188 * 192 * 32
-_BEFORE_BYTES, _AFTER_BYTES = 188 * 192 * 16, 188 * 192 * 32
+_HEAD_BYTES = 188 * 192 * 8
+_BEFORE_BYTES, _AFTER_BYTES = 188 * 192 * 4, 188 * 192 * 8
 _PIECE_BYTES = 8 << 20
 
 
