@@ -14,6 +14,7 @@ from app.cli.session import AsJson, Home, err, out, print_table, report, session
 from app.cli.tell import tell_recording
 from app.foreground import Step, drain
 from app.intake import Found, Skipped, find_files, take_again, take_in
+from app.words import word
 from evidence.claims import Claims
 from evidence.errors import EvidockError
 from evidence.offer import showable
@@ -128,11 +129,18 @@ def summary(taken: _Intake, ports: Ports) -> dict[str, Any]:
 
 def _show(body: dict[str, Any]) -> None:
     rows = [
-        (one["id"], one["state"], one["originals"][0]["name"] if one["originals"] else "", one["segments"])
+        (
+            one["id"],
+            word("state", one["state"]),
+            one["originals"][0]["name"] if one["originals"] else "",
+            one["segments"],
+        )
         for one in body["recordings"]
     ]
     print_table(("recording", "state", "file", "segments"), rows, empty="no recording was taken in")
     for one in body["quarantined"]:
-        out.print(f"[yellow]put aside[/] {one['name']}: {one['code']} — {one['reason']}", highlight=False)
+        out.print(
+            f"[yellow]{word('error', one['code'])}[/] {one['name']} ({one['code']}): {one['reason']}", highlight=False
+        )
     for one in body["skipped"]:
         out.print(f"[dim]left[/] {one['name']}: {one['reason']}", highlight=False)

@@ -9,6 +9,7 @@ import typer
 
 from app.cli.session import AsJson, Home, out, print_table, report, session
 from app.cli.tell import tell_recording, tell_whole
+from app.words import word
 from evidence import instant, media_time
 from storage.register import search
 
@@ -43,7 +44,7 @@ def recordings(
     columns = ("recording", "state", "start", "device", "officer", "kind", "segments", "problem")
     rows = [
         (
-            *(one["id"], one["state"], show_time(one["start"], zone), one["device"], one["officer"]),
+            *(one["id"], word("state", one["state"]), show_time(one["start"], zone), one["device"], one["officer"]),
             *(one["kind"], one["segments"], one["problem"]),
         )
         for one in body["recordings"]
@@ -75,7 +76,7 @@ def show_time(text: str | None, zone: Any) -> str:
 
 
 def _show(body: dict[str, Any], zone: Any) -> None:
-    out.print(f"[bold]{body['id']}[/] {body['state']}  {body['kind'] or ''}", highlight=False)
+    out.print(f"[bold]{body['id']}[/] {word('state', body['state'])}  {body['kind'] or ''}", highlight=False)
     duration = "–" if body["duration"] is None else media_time.show(Fraction(body["duration"]))
     facts = [
         ("start", show_time(body["start"], zone)),
@@ -88,6 +89,14 @@ def _show(body: dict[str, Any], zone: Any) -> None:
         *((made["kind"], f"sha256:{made['sha256']}") for made in body["derivatives"]),
     ]
     print_table(("", ""), [fact for fact in facts if fact[1]], empty="")
+    for field in body["conflicts"]:
+        out.print(f"[yellow]sources disagree on the {field}[/] (see --json, claims)", highlight=False)
+    waiting = [
+        (job["step"], job["state"], f"{job['progress_permille'] / 10:.0f} %", job["error_text"])
+        for job in body["jobs"]
+        if job["state"] != "done"
+    ]
+    print_table(("step", "", "", ""), waiting, empty="")
     segments = [
         (one["id"], media_time.show(Fraction(one["start"])), media_time.show(Fraction(one["end"])))
         for one in body["segment_list"]

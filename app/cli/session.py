@@ -19,6 +19,7 @@ from rich.table import Table
 
 from app.settings import Settings, load_settings
 from app.wiring import wired
+from app.words import word
 from evidence.errors import EvidockError
 from pipeline.ports import Ports
 
@@ -83,7 +84,12 @@ def progress_bar(what: str, *, quiet: bool = False) -> Iterator[Callable[[float]
 
 
 def explain(error: EvidockError) -> int:
-    """Say an error in words on standard error, with its code, and return the exit status of its family."""
-    err.print(f"[bold red]{error.code}[/]: ", end="")
+    """Say an error in words on standard error, with its code, and return the exit status of its family.
+
+    A script that asked for JSON gets the code and the message as one object on standard output.
+    """
+    if "--json" in sys.argv:
+        report({"code": error.code, "message": error.message}, as_json=True, show=lambda: None)
+    err.print(f"[bold red]{word('error', error.code)}[/] ({error.code}): ", end="", highlight=False)
     err.print(error.message, markup=False, highlight=False)
     return error.exit_status

@@ -4,7 +4,8 @@
 import json
 from typing import Any
 
-from storage.register import search
+from evidence.claims import Claims
+from storage.register import jobs, search
 from storage.register.search import Connection, Row
 
 
@@ -41,6 +42,14 @@ def tell_whole(connection: Connection, row: Row) -> dict[str, Any]:
         "item_reason": None if row["item_reason"] is None else json.loads(row["item_reason"]),
         "catalog": row["catalog"],
         "claims": json.loads(row["claims"]),
+        "conflicts": sorted(Claims.from_json(json.loads(row["claims"])).conflicts()),
+        "jobs": [
+            {
+                name: job._mapping[name]
+                for name in ("step", "state", "attempts", "progress_permille", "error_code", "error_text")
+            }
+            for job in jobs.jobs_of(connection, identifier)
+        ],
         "problem_text": row["problem_text"],
         "originals": [
             dict(one) | {"facts": json.loads(one["facts"])} for one in search.originals_of(connection, identifier)

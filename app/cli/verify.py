@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.session import AsJson, Home, out, progress_bar, report, session
+from app.words import word
 from evidence.errors import BadInput
 from evidence.verdict import EXIT_STATUS, CheckReport, Verdict
 from pipeline import audit
@@ -45,6 +46,10 @@ def _check(thing: str | None, ports: Ports, progress: Progress) -> CheckReport:
 
 def _show(found: CheckReport) -> None:
     colour = _COLOURS[found.verdict]
-    out.print(f"[bold {colour}]{found.verdict.value}[/] {found.objects} objects, {found.size_bytes:,} bytes checked")
+    out.print(
+        f"[bold {colour}]{word('verdict', found.verdict)}[/] {found.objects} objects, {found.size_bytes:,} bytes checked"
+    )
     for finding in found.findings:
-        out.print(f"  {finding.verdict.value}: {finding.object}: {finding.what} {finding.where}", highlight=False)
+        out.print(
+            f"  {word('verdict', finding.verdict)}: {finding.object}: {finding.what} {finding.where}", highlight=False
+        )

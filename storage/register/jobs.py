@@ -186,6 +186,11 @@ def open_jobs(connection: Connection, subjects: Sequence[str] | None = None) -> 
     return list(connection.execute(wanted))
 
 
+def jobs_of(connection: Connection, subject: str) -> list[Row[Any]]:
+    """Rows of all jobs of a subject, oldest first: which step stands where, for anyone to read."""
+    return list(connection.execute(select(jobs).where(jobs.c.subject == subject).order_by(jobs.c.created_at)))
+
+
 def counts(connection: Connection) -> dict[str, int]:
     """Number of jobs by state."""
     rows = connection.execute(select(jobs.c.state, func.count().label("number")).group_by(jobs.c.state))
