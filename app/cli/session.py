@@ -59,7 +59,8 @@ def report(body: Mapping[str, Any], *, as_json: bool, show: Callable[[], None]) 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
     """Print rows as a table, or the sentence `empty` when there are none."""
     if not rows:
-        out.print(empty)
+        if empty:
+            out.print(empty)
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
