@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evidence import media_time
-from evidence.clip_proof import ObservedStream, verify_packets
+from evidence.clip_proof import ObservedStream, VerifiedClip, verify_packets
 from evidence.clip_range import MARK_SIZE
 from evidence.errors import (
     BadInput,
@@ -64,7 +64,7 @@ def verify_clip(path: Path, proof_path: Path, *, trust: Trust, progress: Progres
     _check_names(proof, served, name=proof_path.name, sheet=sheet)
     _check_digest(proof, served, clip=(path.name, clip_sha256, clip_bytes), sheet=sheet)
     progress(0.3)
-    _check_media(path, proof, sheet=sheet)
+    _check_media(path, proof, served, sheet=sheet)
     progress(0.9)
     _check_tokens(proof, served, name=proof_path.name, trust=trust, sheet=sheet)
     return sheet.report()
@@ -136,15 +136,18 @@ def _check_digest(proof: ClipProofFile, served: Served, *, clip: tuple[str, str,
 # --- the packets ------------------------------------------------------------------------------
 
 
-def _check_media(path: Path, proof: ClipProofFile, *, sheet: Sheet) -> None:
+def _check_media(path: Path, proof: ClipProofFile, served: Served, *, sheet: Sheet) -> None:
     """Demux the file and hold every packet against the original's packet tree."""
     indexes = [claim.stream for claim in proof.ranges]
     try:
         with tempfile.TemporaryDirectory(prefix="evidock-verify-") as scratch:
             seen = observe(path, indexes=indexes, scratch=Path(scratch))
-        verify_packets(proof.body, seen.streams)
+        offsets = None if served.measured is None else served.measured.shifts
+        verified = verify_packets(proof.body, seen.streams, source_offsets=offsets)
         _check_marks(proof, seen.streams)
         _check_shown(proof, seen)
+        if offsets is not None:
+            _check_start(proof, verified, seen)
     except (ProofInvalid, BadInput) as error:
         place = {key: error.values[key] for key in ("stream", "packet") if key in error.values}
         told = ", ".join(f"{key} {value}" for key, value in place.items())
@@ -182,6 +185,16 @@ def _check_shown(proof: ClipProofFile, seen: ObservedClip) -> None:
     is_sound = _media_type(proof, claim.stream) != "video"
     if frames != proof.frames and not is_sound:
         raise ProofInvalid(f"the clip shows {frames} pictures, recorded are {proof.frames}")
+
+
+def _check_start(proof: ClipProofFile, verified: VerifiedClip, seen: ObservedClip) -> None:
+    """What a player shows first is the instant of the recording that was recorded as delivered."""
+    start = media_time.from_text(proof.delivered["from"])
+    tick = max(stream.time_base for stream in seen.streams)
+    for stream in verified.streams:
+        if abs(stream.origin - start) > tick:
+            begins, told = media_time.show(stream.origin), media_time.show(start)
+            raise ProofInvalid(f"the clip begins at {begins} of the recording, recorded is {told}", stream=stream.index)
 
 
 def _media_type(proof: ClipProofFile, stream: int) -> str:

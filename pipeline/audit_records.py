@@ -8,6 +8,7 @@ its kind must say is refused, not guessed at.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from evidence.custody import CustodyEvent
@@ -15,12 +16,16 @@ from evidence.errors import RecordMalformed
 from evidence.lifecycle import State
 
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
-RECORDING = "recording/"
+_STREAM = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+_SECONDS = re.compile(r"-?[0-9]{1,19}(/[1-9][0-9]{0,18})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a recording's bytes were when they were measured; the packets are None for what has none."""
+    """What a recording's bytes were when they were measured; the packets are None for what has none.
+
+    `shifts`: by stream, seconds between a packet's stored time and the time it is shown.
+    """
 
     recording: str
     sha256: str
@@ -30,6 +35,7 @@ class Measured:
     packets_sha256: str | None
     kind: str | None
     container: str | None
+    shifts: Mapping[int, Fraction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,7 @@ def measured_of(event: CustodyEvent) -> Measured:
         packets_sha256=_hex_or_none(facts, "packets_sha256"),
         kind=_text_or_none(facts, "kind"),
         container=_text_or_none(facts, "container"),
+        shifts=_shifts(facts),
     )
 
 
@@ -196,3 +203,12 @@ def _span(facts: Mapping[str, Any], key: str) -> Mapping[str, str]:
     if not isinstance(value, Mapping) or set(value) != {"from", "to"}:
         raise RecordMalformed(f"{key} of a record is not a span of time")
     return {end: _text(value, end) for end in ("from", "to")}
+
+
+def _shifts(facts: Mapping[str, Any]) -> Mapping[int, Fraction]:
+    told = facts.get("shifts")
+    if not isinstance(told, Mapping):
+        raise RecordMalformed("shifts of a record are not an object")
+    if not all(_STREAM.fullmatch(stream) and _SECONDS.fullmatch(str(told[stream])) for stream in told):
+        raise RecordMalformed("shifts of a record are not seconds by stream")
+    return {int(stream): Fraction(str(told[stream])) for stream in told}

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where the store is walked the other way: from every name at rest to the record that speaks of it."""
+
+from pipeline.audit_ledger import Told
+from pipeline.audit_sheet import StoreSheet
+from storage import layout
+
+_DETAILS = "details/"
+_LARGEST_DETAIL = 256 << 20
+
+
+def recorded_keys(told: Told) -> set[str]:
+    """Every key outside the log of which a record speaks, details left out."""
+    keys: set[str] = set()
+    for sha256, measured in told.measured.items():
+        keys |= {layout.original_key(sha256), layout.chunks_key(sha256), layout.receipt_key(sha256)}
+        if measured.packets_sha256 is not None:
+            keys.add(layout.packets_key(sha256))
+    keys |= {layout.derivative_key(sha256) for sha256 in told.every_derived}
+    return keys | {layout.token_key(one.size, one.authority, one.sha256) for one in told.stamped.values()}
+
+
+def check_names(told: Told, *, sheet: StoreSheet) -> None:
+    """Note every object that no record speaks of.
+
+    A detail without an event is normal: it is laid down before its transaction, which may not have
+    been committed. Its bytes must be what its name says all the same.
+
+    Raises:
+        StoreUnavailable: nothing was decided.
+    """
+    recorded, orphans = recorded_keys(told), 0
+    for key in sorted(sheet.store.keys()):
+        if key.startswith(_DETAILS):
+            sha256 = key.rpartition("/")[2]
+            if sha256 not in told.details:
+                orphans += 1
+                _check_orphan(key, sha256, sheet=sheet)
+        elif key not in recorded and not _is_of_the_log(key):
+            sheet.doubt(key, "untracked", "no record speaks of it")
+    if orphans:
+        sheet.remark(f"{orphans} details belong to no event: their transaction was not committed")
+
+
+def _is_of_the_log(key: str) -> bool:
+    """True for what the log's own audit has looked at."""
+    return key.startswith("log/") and not key.startswith(layout.TOKENS_PREFIX)
+
+
+def _check_orphan(key: str, sha256: str, *, sheet: StoreSheet) -> None:
+    found = sheet.measure(key, why="a detail")
+    if found is not None and found.hex != sha256:
+        sheet.doubt(key, "untracked", f"no record speaks of it, and its bytes have the digest {found.hex}")
+
+
+def check_details(told: Told, *, sheet: StoreSheet) -> None:
+    """Every detail that an event names is there, byte for byte.
+
+    Raises:
+        StoreUnavailable: nothing was decided.
+    """
+    for sha256, name in told.details.items():
+        key = layout.detail_key(sha256)
+        found = sheet.measure(key, why=f"detail of {name}")
+        if found is not None and found.hex != sha256:
+            sheet.blame(key, "altered", f"detail of {name}: its bytes have the digest {found.hex}")
+
+
+def check_derivatives(told: Told, *, sheet: StoreSheet) -> None:
+    """Everything that was made from an original is there, byte for byte.
+
+    Raises:
+        StoreUnavailable: nothing was decided.
+    """
+    for sha256, derived in told.every_derived.items():
+        key = layout.derivative_key(sha256)
+        found = sheet.measure(key, why=f"{derived.kind} of {derived.recording}")
+        if found is not None and (found.hex, found.size_bytes) != (sha256, derived.size_bytes):
+            where = f"{derived.kind} of {derived.recording}: found {found}, recorded {derived.size_bytes} bytes"
+            sheet.blame(key, "altered", where)

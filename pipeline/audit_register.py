@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where rows of the register are held against the signed records: the register is only an index.
+
+Compared is what names bytes: originals, derivatives, time tokens; and each recording's state. Rows that are
+made from details (names, segments, links) are not compared here: a rebuilt register shows them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.audit_ledger import Told
+from pipeline.audit_sheet import Sheet
+from storage.register import search
+from storage.register.search import Connection, Row
+
+Key = tuple[Any, ...]
+_TABLES: Mapping[str, tuple[str, ...]] = {
+    "recordings": ("id",),
+    "originals": ("sha256",),
+    "derivatives": ("recording", "kind"),
+    "time_tokens": ("size", "authority"),
+}
+
+
+def read_rows(connection: Connection) -> dict[str, list[Row]]:
+    """All rows that `check_rows` compares, of one moment."""
+    return {table: search.every(connection, table) for table in _TABLES}
+
+
+def rows_of(connection: Connection, recording: str) -> dict[str, list[Row]]:
+    """The rows about one recording, for `check_rows`."""
+    return {
+        "recordings": [search.recording(connection, recording)],
+        "originals": search.originals_of(connection, recording),
+        "derivatives": search.derivatives_of(connection, recording),
+    }
+
+
+def check_rows(told: Told, rows: Mapping[str, Sequence[Row]], *, sheet: Sheet) -> None:
+    """Every row says what the records say; no row is missing, and none is there that no record made."""
+    expected = {
+        "recordings": {(name,): {"state": state.value} for name, state in told.states.items()},
+        "originals": _originals(told),
+        "derivatives": _derivatives(told),
+        "time_tokens": _tokens(told),
+    }
+    for table, found in rows.items():
+        key = _TABLES[table]
+        named = {tuple(row[column] for column in key): row for row in found}
+        _compare(table, expected[table], named, sheet=sheet)
+
+
+def _originals(told: Told) -> dict[Key, dict[str, Any]]:
+    made: dict[Key, dict[str, Any]] = {}
+    for sha256, one in told.measured.items():
+        sealed = told.sealed.get(sha256)
+        made[sha256,] = {
+            "recording": one.recording,
+            "size_bytes": one.size_bytes,
+            "container": one.container,
+            "chunk_root": one.chunk_root,
+            "packet_root": one.packet_root,
+            "packets_sha256": one.packets_sha256,
+            "receipt_sha256": None if sealed is None else sealed.receipt_sha256,
+        }
+    return made
+
+
+def _derivatives(told: Told) -> dict[Key, dict[str, Any]]:
+    return {
+        key: {"sha256": one.sha256, "size_bytes": one.size_bytes, "recipe": one.recipe}
+        for key, one in told.derived.items()
+    }
+
+
+def _tokens(told: Told) -> dict[Key, dict[str, Any]]:
+    made: dict[Key, dict[str, Any]] = {}
+    for one in told.stamped.values():
+        # The first one recorded keeps the row.
+        made.setdefault((one.size, one.authority), {"sha256": one.sha256, "gen_time": one.gen_time, "trust": one.trust})
+    return made
+
+
+def _compare(table: str, expected: Mapping[Key, Mapping[str, Any]], found: Mapping[Key, Row], *, sheet: Sheet) -> None:
+    name = f"register/{table}"
+    for key in sorted(expected.keys() | found.keys(), key=repr):
+        where = " ".join(map(str, key))
+        if key not in found:
+            sheet.blame(name, "missing", f"{where}: the records speak of it")
+        elif key not in expected:
+            sheet.blame(name, "unrecorded", f"{where}: no record made this row")
+        else:
+            for column, value in expected[key].items():
+                if _value(found[key], column) != value:
+                    told = f"{where}: {column} is {found[key][column]}, recorded is {value}"
+                    sheet.blame(name, "altered", told)
+
+
+def _value(row: Row, column: str) -> Any:
+    if column != "recipe":
+        return row[column]
+    try:
+        return json.loads(row[column])
+    except (TypeError, ValueError):
+        return row[column]
