@@ -78,6 +78,7 @@ class Lane:
     scattered: int = 0
     corrupt: int = 0
     count: int = 0
+    _last_pos: int = -1
     _shape: Callable[[Payload], Payload] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -140,8 +141,10 @@ class Lane:
         """
         pos = packet.pos
         if pos is None:
+            # Demuxers say nothing where several packets came out of one unit: it is the one before.
             self.scattered += 1
-            return -1, SCATTERED
+            return self._last_pos, SCATTERED
+        self._last_pos = pos
         if self.is_stored:
             if self.count > _ALWAYS_LOCATED and self.count % _THEN_EVERY:
                 return pos, 0
