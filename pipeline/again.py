@@ -2,17 +2,21 @@
 """This is where bytes we hold already are offered once more: a second event, never a second recording."""
 
 import hashlib
+import json
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 
+from evidence import instant
 from evidence.claims import Claims
 from evidence.custody import Happening
-from evidence.errors import UnknownDevice
+from evidence.errors import Conflict, UnknownDevice
 from evidence.lifecycle import State
 from evidence.offer import Offer, showable
 from pipeline.arrive import Identity, identify, told_offer
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports
+from pipeline.when import end_of
 from storage.register import search
 
 _BLOCK_BYTES = 1 << 20
@@ -25,14 +29,19 @@ def offered_again(holder: str, *, offer: Offer, root: str, claims: Claims, was: 
     """
     with ports.register.view() as connection:
         row = search.recording(connection, holder)
-        who = identify(connection, claims, zone=ports.zone)
+        duration = None if row["duration"] is None else Fraction(row["duration"])
+        every = Claims.from_json(json.loads(row["claims"])) | claims
+        who = identify(connection, every, zone=ports.zone, duration=duration)
     detail = told_offer(offer, root) | {"claims": claims.to_json()}
     again = Happening("offered-again", about(holder), facts={"offer": offer.id, "was": was}, detail=detail)
     if _is_released(row, who):
+        end = end_of(who.start, duration)
         told = {
             "device": who.device,
+            "end_at": None if end is None else instant.to_text(end),
             "officer": who.officer or row["officer"],
             "reason": f"device {who.device} is in the register now",
+            "start_at": None if who.start is None else instant.to_text(who.start),
         }
         return Done((again, Happening("released", about(holder), detail=told)))
     return Done((again,))
@@ -43,19 +52,23 @@ def hold_again(
 ) -> tuple[Happening, ...]:
     """Record that a file taken in before was offered once more, if its bytes are those we hold.
 
-    The happenings that were recorded; none when the file has other bytes now, or nothing is held yet.
+    The happenings that were recorded; none when nothing is held of it yet.
 
     Raises:
+        Conflict: it has other bytes now, under the name, size and time of the ones we hold.
         SourceUnavailable, NotFound: the file cannot be read.
     """
     with ports.register.view() as connection:
         held = {row["sha256"] for row in search.originals_of(connection, holder)}
+    if not held:
+        return ()
     with ports.open_source(root, offer.path) as source:
         digest = hashlib.sha256()
         while block := source.read(_BLOCK_BYTES):
             digest.update(block)
     if digest.hexdigest() not in held:
-        return ()
+        told = f"other bytes than {holder} holds, under the same name, size and time: give it another name or time"
+        raise Conflict(told, recording=holder)
     again = offered_again(holder, offer=offer, root=showable(str(root)), claims=claims, was=None, ports=ports)
     with ports.register.begin() as facts:
         for happening in again.happenings:

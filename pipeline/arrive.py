@@ -16,6 +16,7 @@ from evidence import ids, instant
 from evidence.claims import Claim, Claims, Source
 from evidence.custody import Happening
 from evidence.errors import UnknownDevice
+from evidence.lifecycle import State
 from evidence.offer import Offer, showable
 from pipeline.outcome import about
 from pipeline.ports import Ports
@@ -47,7 +48,8 @@ def arrive(offer: Offer, *, root: Path, claims: Claims, ports: Ports, now: datet
     """Take an offer down as a recording and open its first job, in one transaction.
 
     Safe to repeat: the same offer (dock, path, size, mtime) is the same recording, and a second
-    call changes nothing.
+    call changes nothing. An offer that was withdrawn, or put aside before its bytes were at rest,
+    begins anew: we hold nothing of it yet.
 
     Raises:
         RegisterUnavailable, StoreUnavailable: worth another try.
@@ -57,7 +59,10 @@ def arrive(offer: Offer, *, root: Path, claims: Claims, ports: Ports, now: datet
     with ports.register.begin() as facts:
         known = search.offer(facts.connection, offer.id)
         if known is not None and known["outcome"] != "withdrawn":
-            return Arrival(known["recording"], ids.job_id("fixity", known["recording"]), is_new=False)
+            if not _is_lost(facts.connection, known["recording"]):
+                return Arrival(known["recording"], ids.job_id("fixity", known["recording"]), is_new=False)
+            lost = {"code": "offered-again", "offer": known["id"]}
+            facts.record(Happening("withdrawn", about(known["recording"]), facts=lost), actor=ports.actor, at=now)
         who = identify(facts.connection, claims, zone=ports.zone)
         happening = Happening(
             "arrived",
@@ -73,8 +78,16 @@ def arrive(offer: Offer, *, root: Path, claims: Claims, ports: Ports, now: datet
             },
         )
         facts.record(happening, actor=ports.actor, at=now)
-        facts.enqueue("fixity", recording, now=now)
+        # Its jobs may have run and ended for bytes that were not taken in the end.
+        facts.revive("fixity", recording, now=now)
     return Arrival(recording, job, is_new=True)
+
+
+def _is_lost(connection: Connection, recording: str) -> bool:
+    """True when a recording was put aside (poison, a source that went) and its bytes do not rest."""
+    row = search.recording(connection, recording)
+    is_at_rest = any(one["sealed_at"] is not None for one in search.originals_of(connection, recording))
+    return row["state"] == State.QUARANTINED and not is_at_rest
 
 
 def told_offer(offer: Offer, root: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ without a packet tree and with the problem named: its bytes are kept like any ot
 """
 
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from evidence import instant, media_time
 from evidence.claims import Claims
 from evidence.custody import Happening
-from evidence.errors import StillChanging
+from evidence.errors import BadInput, NotFound, StillChanging
 from evidence.offer import Offer, from_showable
 from pipeline import spool
 from pipeline.again import offered_again
@@ -46,7 +47,8 @@ def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -
     claims = Claims.from_json(json.loads(row["claims"]))
     try:
         measured = read_source(offer, offered["root"], ports=ports, files=files, progress=progress)
-    except StillChanging as error:
+    except (StillChanging, NotFound, BadInput) as error:
+        # Nothing is held of it, so nothing is judged: it is taken when it is offered whole.
         withdrawn = Happening("withdrawn", about(recording), facts={"code": error.code, "offer": offer.id})
         return Done((withdrawn,), halt=True, then=files.clear)
     with ports.register.view() as connection:
@@ -72,10 +74,13 @@ def read_source(offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, 
 
     Raises:
         StillChanging: it is not as it was offered.
+        NotFound, BadInput: it is no longer there, or something else is.
         SourceUnavailable, StoreUnavailable: worth another try.
     """
     ports.spool.mkdir(parents=True, exist_ok=True)
     with ports.open_source(Path(from_showable(root)), offer.path) as source:
+        if os.fstat(source.fileno()).st_mtime_ns != offer.mtime_ns:
+            raise StillChanging("the file was written to since it was offered; it is taken when it is quiet")
         return spool.copy_measured(
             source,
             files.original,

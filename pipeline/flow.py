@@ -56,6 +56,8 @@ AFTER: Mapping[str, tuple[str, ...]] = {
     "classify": ("index",),
     "transcode": ("fingerprint",),
 }
+# What is derived is no evidence: where it cannot be made, the recording is flagged and goes on.
+DERIVES = frozenset({"transcode", "fingerprint"})
 # A recording that is put aside still gets its time token: its bytes are evidence all the same.
 AFTER_QUARANTINE: Mapping[str, tuple[str, ...]] = {"seal": ("stamp",)}
 
@@ -162,8 +164,10 @@ def _aside(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) ->
     try:
         with ports.register.begin() as facts:
             jobs.kill(facts.connection, lease, code=code, text=text)
-            row = search.recording(facts.connection, lease.subject)
-            if row["state"] in (State.ARRIVED, State.MEASURED, State.SEALED):
+            state = search.recording(facts.connection, lease.subject)["state"]
+            if state == State.QUARANTINED:
+                return Result.ASIDE  # by another step, whose reason stands
+            if lease.step not in DERIVES and state in (State.ARRIVED, State.MEASURED, State.SEALED):
                 told = {"reason": text}
                 aside = Happening("quarantined", about(lease.subject), facts={"code": code}, detail=told)
             else:

@@ -10,11 +10,11 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 
-from evidence.note import Signer, sign_note
 from sqlalchemy import Connection, insert, select
 
 from evidence import instant, merkle
 from evidence.custody import CustodyEvent, Happening, detail_bytes
+from evidence.note import Signer, sign_note
 from storage import layout
 from storage.objects import ObjectStore
 from storage.register import jobs, projection, schema
@@ -91,3 +91,7 @@ class Facts:
     def enqueue(self, step: str, subject: str, *, now: datetime) -> str:
         """Have the job that runs `step` on `subject`; repeats change nothing."""
         return jobs.enqueue(self.connection, step, subject, now=now)
+
+    def revive(self, step: str, subject: str, *, now: datetime) -> str:
+        """Have the job run from its first attempt, whatever became of it before."""
+        return jobs.revive(self.connection, step, subject, now=now)

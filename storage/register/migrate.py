@@ -19,7 +19,7 @@ def newest_revision() -> str:
 
 
 def migrate(connection: Connection) -> None:
-    """Upgrade the tables to the newest revision; each revision commits with its number or not at all.
+    """Upgrade the tables to the newest revision, within the caller's transaction: all of it or nothing.
 
     Raises:
         Conflict: the tables are of a revision this code does not know.

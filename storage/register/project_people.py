@@ -17,8 +17,11 @@ def _device_registered(connection: Connection, event: CustodyEvent, detail: Deta
         "clock_offset_ms": event.facts["clock_offset_ms"],
         "registered_at": instant.to_text(event.at),
     }
-    connection.execute(delete(schema.devices).where(schema.devices.c.serial == values["serial"]))
-    connection.execute(insert(schema.devices).values(**values))
+    # Changed in place: assignments refer to the row.
+    table = schema.devices
+    changed = connection.execute(update(table).where(table.c.serial == values["serial"]).values(**values))
+    if changed.rowcount == 0:
+        connection.execute(insert(table).values(**values))
 
 
 def _officer_registered(connection: Connection, event: CustodyEvent, detail: Detail) -> None:

@@ -63,13 +63,15 @@ def _measured(connection: Connection, event: CustodyEvent, detail: Detail) -> No
     if holder is not None:
         raise Conflict(f"these bytes are already held as {holder}", holder=holder)
     move_recording(connection, subject(event), State.MEASURED)
+    # A problem of the arrival may be gone by now: a device that was registered meanwhile.
+    problem = detail["problem"] or {"code": None, "text": None}
     values: dict[str, Any] = {name: detail[name] for name in ("device", "officer", "start_at", "end_at")} | {
         "kind": facts["kind"],
         "duration": facts["duration"],
         "claims": as_text(detail["claims"]),
+        "problem_code": problem["code"],
+        "problem_text": problem["text"],
     }
-    if detail["problem"] is not None:
-        values |= {"problem_code": detail["problem"]["code"], "problem_text": detail["problem"]["text"]}
     set_recording(connection, subject(event), **values)
     connection.execute(
         insert(schema.originals).values(
@@ -98,7 +100,12 @@ def _sealed(connection: Connection, event: CustodyEvent, _: Detail) -> None:
 
 
 def _offered_again(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
-    _put_offer(connection, _offer_row(event, detail, "again"))
+    row = _offer_row(event, detail, "again")
+    table = schema.offers
+    first = (table.c.id == row["id"], table.c.recording == row["recording"], table.c.outcome == "taken")
+    # The offer a recording was taken from stays that: the bytes may have to be read from it once more.
+    if connection.scalar(select(table.c.id).where(*first)) is None:
+        _put_offer(connection, row)
     folded = event.facts["was"]
     if folded is not None:
         connection.execute(delete(schema.recordings).where(schema.recordings.c.id == folded))
@@ -106,6 +113,7 @@ def _offered_again(connection: Connection, event: CustodyEvent, detail: Detail) 
 
 def _withdrawn(connection: Connection, event: CustodyEvent, _: Detail) -> None:
     connection.execute(delete(schema.recordings).where(schema.recordings.c.id == subject(event)))
+    connection.execute(delete(schema.originals).where(schema.originals.c.recording == subject(event)))
     connection.execute(
         update(schema.offers).where(schema.offers.c.recording == subject(event)).values(outcome="withdrawn")
     )
@@ -127,8 +135,7 @@ def _released(connection: Connection, event: CustodyEvent, detail: Detail) -> No
         subject(event),
         problem_code=None,
         problem_text=None,
-        device=detail["device"],
-        officer=detail["officer"],
+        **{name: detail[name] for name in ("device", "officer", "start_at", "end_at")},
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select
 
 from evidence import instant, merkle
 from evidence.custody import CustodyEvent, open_detail, parse_event
-from evidence.errors import LogInconsistent
+from evidence.errors import Conflict, LogInconsistent
 from evidence.note import Verifier, open_note
 from evidence.receipt import parse_receipt
 from storage import layout
@@ -44,6 +44,7 @@ def rebuild(register: Register, *, store: ObjectStore, log: CustodyLog, verifier
         LogInconsistent, SignatureInvalid, RecordMalformed: what rests does not hold; a person must look.
         Conflict: the register is not empty.
     """
+    _check_empty(register)
     newest = log.newest()
     size = 0 if newest is None else newest.size
     for start in range(0, size, _BATCH):
@@ -54,6 +55,12 @@ def rebuild(register: Register, *, store: ObjectStore, log: CustodyLog, verifier
     with register.begin() as facts:
         _bring_checkpoints(facts.connection, log, store=store, verifiers=verifiers)
     return Rebuilt(size, _bring_receipts(register, store=store, verifiers=verifiers))
+
+
+def _check_empty(register: Register) -> None:
+    with register.view() as connection:
+        if connection.execute(select(schema.custody_events.c.id).limit(1)).first() is not None:
+            raise Conflict("a register is rebuilt into an empty one; this is not empty")
 
 
 def _replay(

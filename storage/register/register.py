@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evidence.note import Signer
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from evidence.errors import BadInput, RegisterUnavailable
+from evidence.note import Signer
 from storage.objects import ObjectStore
 from storage.register.facts import Chance, Facts
 from storage.register.migrate import migrate, newest_revision
@@ -105,6 +105,8 @@ def _prepare(engine: Engine, path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            # Ours, as everywhere: the driver begins no transaction, and a killed migration must leave nothing.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             migrate(connection)
             connection.commit()
     path.chmod(0o600)
