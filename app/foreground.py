@@ -13,9 +13,11 @@ from pipeline.ports import Ports
 from storage.register import jobs
 from storage.register.search import Row
 
-# A job that failed this often because the world was down is left to a later run or a worker.
+# A job that failed this often in one run because the world was down is left to a later run or a worker.
 _PATIENCE = 6
 _PAUSE_S = 0.05
+# As many recordings at a time: an engine takes only so many names in one question.
+_SLICE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,13 @@ def drain(
 ) -> None:
     """Run every job of `subjects`, and those that follow, until none is open.
 
-    Jobs that a worker holds are waited for.
+    Jobs that a worker holds are waited for. A job that cannot be done while the world is down keeps no
+    other from being done.
 
     Raises:
         Unavailable: a job failed again and again because the world is down; nothing is lost.
     """
     clock, owner = clocks.clock(lease_s), clocks.owner()
-    running: dict[Future[Step], str] = {}
 
     def run(job: str) -> Step:
         began = time.monotonic()
@@ -52,21 +54,46 @@ def drain(
         name, _, subject = job.partition(":")
         return Step(name, subject, result, time.monotonic() - began)
 
+    given_up: list[Row] = []
     with ThreadPoolExecutor(at_once, thread_name_prefix="step") as pool:
-        while True:
-            waiting = _open(subjects, ports)
-            if not waiting and not running:
-                return
-            _give_up_on(waiting)
-            for job in _ready(subjects, ports, at_once):
-                if job not in running.values() and len(running) < at_once:
-                    running[pool.submit(run, job)] = job
-            ended, _ = wait(running, timeout=_PAUSE_S, return_when=FIRST_COMPLETED)
-            if not running:
-                time.sleep(_PAUSE_S)
-            for future in ended:
-                del running[future]
-                on_step(future.result())
+        for start in range(0, len(subjects), _SLICE):
+            some = subjects[start : start + _SLICE]
+            given_up += _drain(some, lambda job: pool.submit(run, job), ports=ports, at_once=at_once, on_step=on_step)
+    for row in given_up:
+        told = f"{row['step']} of {row['subject']} failed {row['failures']} times: {row['error_text']}"
+        raise Unavailable(told, job=row["id"])
+
+
+def _drain(
+    subjects: Sequence[str],
+    start: Callable[[str], Future[Step]],
+    *,
+    ports: Ports,
+    at_once: int,
+    on_step: Callable[[Step], None],
+) -> list[Row]:
+    """Run the jobs of `subjects` until all that are open have failed too often; those."""
+    failed_before = {row["id"]: row["failures"] for row in _open(subjects, ports)}
+    running: dict[Future[Step], str] = {}
+    while True:
+        waiting = _open(subjects, ports)
+        hopeless = [row for row in waiting if _is_hopeless(row, failed_before.get(row["id"], 0))]
+        if len(hopeless) == len(waiting) and not running:
+            return hopeless
+        not_now = {row["id"] for row in hopeless} | set(running.values())
+        ready = [job for job in _ready(subjects, ports, at_once + len(not_now)) if job not in not_now]
+        for job in ready[: at_once - len(running)]:
+            running[start(job)] = job
+        ended, _ = wait(running, timeout=_PAUSE_S, return_when=FIRST_COMPLETED)
+        if not running:
+            time.sleep(_PAUSE_S)
+        for future in ended:
+            del running[future]
+            on_step(future.result())
+
+
+def _is_hopeless(row: Row, failed_before: int) -> bool:
+    return bool(row["state"] == "runnable" and row["failures"] - failed_before >= _PATIENCE)
 
 
 def _open(subjects: Sequence[str], ports: Ports) -> list[Row]:
@@ -74,15 +101,6 @@ def _open(subjects: Sequence[str], ports: Ports) -> list[Row]:
         return [dict(row._mapping) for row in jobs.open_jobs(connection, subjects)]
 
 
-def _ready(subjects: Sequence[str], ports: Ports, at_once: int) -> list[str]:
+def _ready(subjects: Sequence[str], ports: Ports, limit: int) -> list[str]:
     with ports.register.view() as connection:
-        return jobs.runnable(connection, tick=clocks.tick(), now=clocks.now(), limit=2 * at_once, subjects=subjects)
-
-
-def _give_up_on(waiting: Sequence[Row]) -> None:
-    for row in waiting:
-        if row["failures"] >= _PATIENCE and row["state"] == "runnable":
-            raise Unavailable(
-                f"{row['step']} of {row['subject']} failed {row['failures']} times: {row['error_text']}",
-                job=row["id"],
-            )
+        return jobs.runnable(connection, tick=clocks.tick(), now=clocks.now(), limit=limit, subjects=subjects)

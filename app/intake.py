@@ -111,9 +111,13 @@ def claims_for(found: Found, said: Claims) -> Claims:
 
 
 def take_again(found: Found, arrival: Arrival, *, said: Claims, ports: Ports, now: datetime) -> bool:
-    """Record that a file we took before was offered once more; True when its bytes are those we hold.
+    """Record that a file we took before was offered once more; False when its bytes are not held yet.
 
     A recording that waited for its device to be registered goes on by this.
+
+    Raises:
+        Conflict: it has other bytes now, under the name, size and time of the ones we hold.
+        SourceUnavailable, NotFound: the file cannot be read.
     """
     claims = claims_for(found, said)
     happenings = hold_again(arrival.recording, found.offer, root=found.root, claims=claims, ports=ports, now=now)

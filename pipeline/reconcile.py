@@ -5,15 +5,22 @@ Jobs are not in the custody log. After a rebuild, what each recording still need
 state and from what was made of it.
 """
 
+import shutil
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from evidence.lifecycle import State
-from pipeline import flow
+from pipeline import flow, spool
 from pipeline.fingerprint import KIND as FINGERPRINT
 from pipeline.ports import Ports
-from storage.register import search
+from storage.register import jobs, search
 from storage.register.search import Connection, Row
+
+_SPOOLING = frozenset({"fixity", "seal"})
+# No step takes that long.
+_STALE = timedelta(days=1)
 
 
 def open_missing_jobs(*, ports: Ports, now: datetime) -> list[str]:
@@ -25,6 +32,22 @@ def open_missing_jobs(*, ports: Ports, now: datetime) -> list[str]:
             for step in missing_steps(facts.connection, row)
         ]
         return [facts.enqueue(step, recording, now=now) for step, recording in wanted]
+
+
+def clear_leftovers(*, ports: Ports, now: datetime) -> list[Path]:
+    """Remove what killed steps left in the spool: files of recordings that need them no more, old scratch folders."""
+    removed = spool.sweep(ports.spool, is_wanted=lambda recording: _is_being_read(recording, ports))
+    for folder in ports.spool.glob("scratch/*"):
+        with suppress(FileNotFoundError):
+            if folder.stat().st_mtime < (now - _STALE).timestamp():
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder)
+    return removed
+
+
+def _is_being_read(recording: str, ports: Ports) -> bool:
+    with ports.register.view() as connection:
+        return any(row.step in _SPOOLING for row in jobs.open_jobs(connection, [recording]))
 
 
 def missing_steps(connection: Connection, row: Row) -> Iterator[str]:

@@ -6,9 +6,9 @@ it a second time. A spool file is complete when it has its final name; anything 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -128,12 +128,14 @@ def _fill(source: BinaryIO, buffer: bytearray) -> int:
     return filled
 
 
-def sweep(spool: Path, *, keep: set[str]) -> list[Path]:
-    """Remove leftovers of recordings that are not in `keep`, and return what was removed."""
+def sweep(spool: Path, *, is_wanted: Callable[[str], bool]) -> list[Path]:
+    """Remove what killed steps left, and return it; `is_wanted` tells whether a recording is still worked on.
+
+    It is asked after the files were seen: a file whose recording needs it by then was not made later.
+    """
     removed = []
-    for path in spool.iterdir():
-        if path.name.partition(".")[0] not in keep:
-            with suppress(FileNotFoundError):
-                path.unlink()
-                removed.append(path)
+    for path in [path for path in spool.glob("rec-*") if path.is_file()]:
+        if not is_wanted(path.name.partition(".")[0]):
+            path.unlink(missing_ok=True)
+            removed.append(path)
     return removed

@@ -21,6 +21,7 @@ from evidence.offer import showable
 from pipeline import flow
 from pipeline.arrive import operator_claims
 from pipeline.ports import Ports
+from pipeline.reconcile import clear_leftovers
 from storage.publisher import publish
 from storage.register import search
 
@@ -62,6 +63,7 @@ def ingest(
 
 def ingest_files(paths: Sequence[Path], *, said: Claims, ports: Ports, lease_s: float, at_once: int) -> _Intake:
     """Offer every file at or beneath `paths`, and run all steps of what was taken."""
+    clear_leftovers(ports=ports, now=clocks.now())
     taken = _Intake()
     for path in paths:
         for found in find_files(path):
@@ -113,7 +115,11 @@ def summary(taken: _Intake, ports: Ports) -> dict[str, Any]:
             name, offer = showable(found.offer.path), search.offer(connection, found.offer.id)
             holder = None if offer is None or offer["outcome"] == "withdrawn" else offer["recording"]
             if holder != identifier:
-                why = f"byte-identical to {holder}, held already" if holder else "it changed while it was read"
+                why = (
+                    f"byte-identical to {holder}, held already"
+                    if holder
+                    else "it changed or went away before it was read"
+                )
                 body["skipped"].append({"name": name, "reason": why})
             if holder is None or holder in told:
                 continue
