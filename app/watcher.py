@@ -25,6 +25,8 @@ from workers.link import Link, open_link
 from workers.rounds import Outage, Rounds, Tell
 
 _TICK_S = 0.25
+# Everything is walked this often; where quiet is short, footage is wanted sooner.
+_WALK_S = 10.0
 _LOOK_BACK_S = 1.0
 _LONGEST_S, _DOUBLINGS = 300.0, 10
 _LINK_S = 2.0
@@ -45,7 +47,7 @@ def run_watcher(settings: Settings, roots: Sequence[Path], *, stop: threading.Ev
     with (
         wired(settings, actor=f"watcher:{settings.dock}") as ports,
         open_link(settings.broker_url, home=settings.home, namespace=settings.agency) as link,
-        FolderWatcher(docks, quiet_s=settings.quiet_s) as folders,
+        FolderWatcher(docks, quiet_s=settings.quiet_s, poll_s=min(_WALK_S, 10 * settings.quiet_s)) as folders,
     ):
         tie = Rounds("broker", lambda: _keep_up(link), stop=stop, tell=on_notice)
         tie.start()

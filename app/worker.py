@@ -11,7 +11,8 @@ from workers.link import open_link
 from workers.rounds import Tell
 from workers.serve import serve
 
-_GRACE_S = 8.0
+# With what ends beside the steps, less than the ten seconds that process managers give.
+GRACE_S = 8.0
 
 
 def to_stderr(sentence: str) -> None:
@@ -20,10 +21,18 @@ def to_stderr(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def run_worker(settings: Settings, *, stop: threading.Event, threads: int, on_notice: Tell = to_stderr) -> int:
+def run_worker(
+    settings: Settings,
+    *,
+    stop: threading.Event,
+    threads: int,
+    on_notice: Tell = to_stderr,
+    grace_s: float = GRACE_S,
+) -> int:
     """Run the steps of recordings that wait, `threads` at once, until `stop` is set; returns the exit status.
 
-    Ends within ten seconds of `stop`. A broker that is down, now or later, is waited for or started anew.
+    Steps under way when `stop` is set have `grace_s` seconds to end. A broker that is
+    down, now or later, is waited for or started anew.
 
     Raises:
         BadInput: a setting cannot be used. Refused: our packages are shadowed by others.
@@ -38,5 +47,5 @@ def run_worker(settings: Settings, *, stop: threading.Event, threads: int, on_no
         open_link(settings.broker_url, home=settings.home, namespace=settings.agency) as link,
     ):
         link.require_program()
-        serve(ports, link, clock=clock, owner=owner, threads=threads, stop=stop, grace_s=_GRACE_S, tell=on_notice)
+        serve(ports, link, clock=clock, owner=owner, threads=threads, stop=stop, grace_s=grace_s, tell=on_notice)
     return 0

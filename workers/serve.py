@@ -19,6 +19,7 @@ from workers.actors import declare
 from workers.link import Link
 from workers.relay import Relay
 from workers.rounds import Outage, Rounds, Tell
+from workers.solitude import Solitude
 
 # How long an idle consumer sleeps between two looks: half of it is what a hint waits on an idle machine.
 _IDLE_MS = 100
@@ -31,18 +32,29 @@ class Runner:
 
     def __init__(self, ports: Ports, link: Link, *, clock: Clock, owner: str, tell: Tell) -> None:
         self._run = partial(flow.run, ports=ports, owner=owner, clock=clock, hint=self._hint)
+        self._register = ports.register
         self._hints = link.hints
+        self._solitude = Solitude()
         self._outage = Outage("steps", tell)
 
     def __call__(self, job: str) -> None:
-        """Run the job if it can be had now."""
+        """Run the job if it can be had now; alone when it is its last start."""
         try:
-            self._run(job)
+            last = self._is_last_start(job)
+            with self._solitude.alone() if last else self._solitude.together():
+                self._run(job)
         except Unavailable as error:
             # The register is away: the lease ends by itself and the relay hints again, so only tell it.
             self._outage.goes_on(error)
         else:
             self._outage.is_over()
+
+    def _is_last_start(self, job: str) -> bool:
+        # Attempts that had an answer are not counted: what is counted here ended with its process.
+        subject = job.partition(":")[2]
+        with self._register.view() as connection:
+            rows = jobs.open_jobs(connection, [subject])
+        return any(row.id == job and row.attempts == jobs.MAX_ATTEMPTS - 1 for row in rows)
 
     def _hint(self, job: str) -> None:
         self._hints.send(job)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker process for tests in which one step, its work done, waits at a gate or dies before it can record.
 
-    python -m tests.support.gated_worker STEP FOLDER wait|die
+    python -m tests.support.gated_worker STEP FOLDER wait|die [RECORDING]
 
+With RECORDING, only that one dies, a moment later, and all others are slow.
 The step itself is the real one. At the gate it leaves `FOLDER/SUBJECT.PID`; it goes on when `FOLDER/open` exists.
 """
 
@@ -19,13 +20,15 @@ from pipeline.ports import Ports, Progress
 from tests.support import worker_process
 
 
-def gated(step: flow.Step, folder: Path, *, dies: bool) -> flow.Step:
+def gated(step: flow.Step, folder: Path, *, dies: bool, only: str | None) -> flow.Step:
     def run(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> Done:
         done = step(recording, ports=ports, now=now, progress=progress)
         (folder / f"{recording}.{os.getpid()}").touch()
-        if dies:
+        if only is not None:
+            time.sleep(0.3 if recording == only else 1.0)
+        if dies and only in (None, recording):
             os.kill(os.getpid(), signal.SIGKILL)
-        while not (folder / "open").exists():
+        while not dies and not (folder / "open").exists():
             time.sleep(0.02)
         return done
 
@@ -33,9 +36,10 @@ def gated(step: flow.Step, folder: Path, *, dies: bool) -> flow.Step:
 
 
 def main() -> int:
-    name, folder, how = sys.argv[1:]
-    flow.STEPS = {**flow.STEPS, name: gated(flow.STEPS[name], Path(folder), dies=how == "die")}
-    return worker_process.main()
+    name, folder, how, *only = sys.argv[1:]
+    step = gated(flow.STEPS[name], Path(folder), dies=how == "die", only=only[0] if only else None)
+    flow.STEPS = {**flow.STEPS, name: step}
+    return worker_process.main(grace_s=2.0)
 
 
 if __name__ == "__main__":

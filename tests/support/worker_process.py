@@ -5,13 +5,13 @@ import sys
 
 from app.cli.processes import stopping
 from app.settings import load_settings
-from app.worker import run_worker
+from app.worker import GRACE_S, run_worker
 
 
-def main() -> int:
+def main(grace_s: float = GRACE_S) -> int:
     settings = load_settings()
     with stopping() as stop:
-        return run_worker(settings, stop=stop, threads=settings.workers)
+        return run_worker(settings, stop=stop, threads=settings.workers, grace_s=grace_s)
 
 
 if __name__ == "__main__":
