@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where cases are opened, listed, linked and closed."""
 
+import json
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +32,7 @@ def new(
 ) -> None:
     """Open a case; what its officers recorded in its window is linked to it, now and later.
 
-    evidock case new 2026-017 --officer 430407 --from 2026-06-19T10:00:00+08:00 --to 2026-06-19T12:00:00+08:00
+    - `evidock case new 2026-017 --officer 430407 --from 2026-06-19T10:00:00+08:00 --to 2026-06-19T12:00:00+08:00`
     """
     opened = casework.NewCase(number, title, tuple(officer), instant.from_text(start), instant.from_text(end), item)
     with session(home) as (ports, _):
@@ -49,7 +50,7 @@ def new(
 def list_cases(home: Home = None, as_json: AsJson = False) -> None:
     """List the cases.
 
-    evidock case list
+    - `evidock case list`
     """
     with session(home) as (ports, settings), ports.register.view() as connection:
         rows = [_told(connection, row) for row in search.every(connection, "cases")]
@@ -69,14 +70,17 @@ def list_cases(home: Home = None, as_json: AsJson = False) -> None:
 def show(number: Number, home: Home = None, as_json: AsJson = False) -> None:
     """Show what a case holds, and why each segment is in it.
 
-    evidock case show 2026-017 --json
+    - `evidock case show 2026-017 --json`
     """
     with session(home) as (ports, settings), ports.register.view() as connection:
         row = search.case(connection, number)
         links = search.links_of_case(connection, row["id"])
         body = _told(connection, row) | {"links": [dict(link) for link in links]}
         zone = settings.zone
-    cells = [(one["segment"], show_time(one["start_at"], zone), one["linked_by"], one["reason"]) for one in links]
+    cells = [
+        (one["segment"], show_time(one["start_at"], zone), one["linked_by"], _why(json.loads(one["reason"])))
+        for one in links
+    ]
     columns = ("segment", "from", "linked by", "why")
     report(body, as_json=as_json, show=lambda: print_table(columns, cells, empty="nothing is linked yet"))
 
@@ -91,7 +95,7 @@ def link(
 ) -> None:
     """Link recordings or single segments to a case by hand.
 
-    evidock case link 2026-017 rec-abcdefghij2345678901 --why "same shop, other officer"
+    - `evidock case link 2026-017 rec-abcdefghij2345678901 --why "same shop, other officer"`
     """
     _link(number, things, why, withdraw=False, home=home, as_json=as_json)
 
@@ -106,7 +110,7 @@ def unlink(
 ) -> None:
     """Withdraw links; the recordings stay, and the custody log keeps both.
 
-    evidock case unlink 2026-017 rec-abcdefghij2345678901.00003 --why "other street"
+    - `evidock case unlink 2026-017 rec-abcdefghij2345678901.00003 --why "other street"`
     """
     _link(number, things, why, withdraw=True, home=home, as_json=as_json)
 
@@ -124,12 +128,19 @@ def _link(number: str, things: list[str], why: str, *, withdraw: bool, home: Hom
 def close(number: Number, home: Home = None, as_json: AsJson = False) -> None:
     """Close a case: no rule links anything to it any more.
 
-    evidock case close 2026-017
+    - `evidock case close 2026-017`
     """
     with session(home) as (ports, _):
         casework.close_case(number, ports=ports, now=clocks.now())
         publish(ports.register, ports.log)
     report({"case": number, "closed": True}, as_json=as_json, show=lambda: out.print(f"case {number} is closed"))
+
+
+def _why(reason: dict[str, Any]) -> str:
+    """The reason of a link in words."""
+    if reason["rule"] == "officer-window":
+        return f"officer {reason['officer']} within the case's time"
+    return str(reason.get("why") or reason["rule"])
 
 
 def _told(connection: search.Connection, row: search.Row) -> dict[str, Any]:

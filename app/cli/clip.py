@@ -45,8 +45,8 @@ def clip(
     The first shown frame is the first at or after --from, the last is the last before --to. With
     --case, every linked recording that covers the time gives one clip: FILE, FILE-2, …
 
-        evidock clip rec-abcdefghij2345678901 --from 00:31.5 --to 00:45.2 -o out.mp4
-        evidock clip --case 2026-017 --from 2026-06-19T10:05:00+08:00 --to 2026-06-19T10:05:30+08:00 -o c.mp4
+    - `evidock clip rec-abcdefghij2345678901 --from 00:31.5 --to 00:45.2 -o out.mp4`
+    - `evidock clip --case 2026-017 --from 2026-06-19T10:05:00+08:00 --to 2026-06-19T10:05:30+08:00 -o c.mp4`
     """
     if (recording is None) == (case is None):
         raise BadInput("give either the id of a recording or --case NUMBER")

@@ -23,8 +23,8 @@ def demo(
 
     Without --home it makes a folder of its own and says where.
 
-    evidock demo --once
-    evidock demo --home ./demo
+    - `evidock demo --once`
+    - `evidock demo --home ./demo`
     """
     place = Path(tempfile.mkdtemp(prefix="evidock-demo-")) if home is None else home
     if once:

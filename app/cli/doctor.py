@@ -20,8 +20,8 @@ def doctor(
 ) -> None:
     """Look an installation over: every setting and where it came from, every need and what is wrong.
 
-    evidock doctor
-    evidock doctor --rebuild-register        (stop watchers and workers first)
+    - `evidock doctor`
+    - `evidock doctor --rebuild-register` (stop watchers and workers first)
     """
     settings = load_settings(home=home)
     if rebuild:

@@ -49,8 +49,8 @@ def ingest(
     Bytes are kept whatever they are; what cannot be used is put aside with the reason. Running it again
     goes on where it was interrupted, and never makes a second copy.
 
-        evidock ingest /media/card --device DSJ0001 --officer 430407
-        evidock ingest meeting.mp4 --json
+    - `evidock ingest /media/card --device DSJ0001 --officer 430407`
+    - `evidock ingest meeting.mp4 --json`
     """
     said = operator_claims(device=device, officer=officer)
     with session(home) as (ports, settings):

@@ -25,8 +25,8 @@ def show(
 ) -> None:
     """Show custody events: who did what, when.
 
-    evidock log show rec-abcdefghij2345678901
-    evidock log show --limit 10 --json
+    - `evidock log show rec-abcdefghij2345678901`
+    - `evidock log show --limit 10 --json`
     """
     with session(home) as (ports, settings), ports.register.view() as connection:
         if recording is None:
@@ -45,7 +45,7 @@ def show(
 def check(home: Home = None, as_json: AsJson = False) -> None:
     """Recompute the whole log from its entries and compare every tile and checkpoint.
 
-    evidock log check
+    - `evidock log check`
     """
     with session(home) as (ports, settings), progress_bar("checking the log", quiet=as_json):
         verifiers = [open_keys(settings).log.verifier()]
@@ -71,7 +71,7 @@ def check(home: Home = None, as_json: AsJson = False) -> None:
 def checkpoint(home: Home = None, as_json: AsJson = False) -> None:
     """Publish what waits, and print the newest signed checkpoint and the key that checks it.
 
-    evidock log checkpoint > checkpoint.txt
+    - `evidock log checkpoint > checkpoint.txt`
     """
     with session(home) as (ports, settings):
         newest = publish(ports.register, ports.log)

@@ -43,7 +43,7 @@ def run() -> None:
         warnings.simplefilter("ignore")
     try:
         check_packages()
-        app()
+        app(prog_name="evidock")
     except EvidockError as error:
         sys.exit(explain(error))
     except KeyboardInterrupt:

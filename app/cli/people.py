@@ -26,7 +26,7 @@ def add_device(
 ) -> None:
     """Register a device.
 
-    evidock device add 36NCC009910 --label "No. 12" --clock-offset-ms 3600000
+    - `evidock device add 36NCC009910 --label "No. 12" --clock-offset-ms 3600000`
     """
     with session(home) as (ports, _):
         told = people.Device(serial, kind=kind, label=label, clock_offset_ms=clock_offset_ms)
@@ -45,7 +45,7 @@ def assign(
 ) -> None:
     """Hand a device to an officer: recordings of that time are theirs when nothing else says whose.
 
-    evidock device assign 36NCC009910 430407 --from 2026-06-19T08:00:00+08:00
+    - `evidock device assign 36NCC009910 430407 --from 2026-06-19T08:00:00+08:00`
     """
     since = clocks.now() if start is None else instant.from_text(start)
     until = None if end is None else instant.from_text(end)
@@ -60,7 +60,7 @@ def assign(
 def list_devices(home: Home = None, as_json: AsJson = False) -> None:
     """List the registered devices.
 
-    evidock device list --json
+    - `evidock device list --json`
     """
     with session(home) as (ports, _), ports.register.view() as connection:
         rows = search.every(connection, "devices")
@@ -83,7 +83,7 @@ def add_officer(
 ) -> None:
     """Register an officer.
 
-    evidock officer add 430407 --name 张三 --unit 执法一中队
+    - `evidock officer add 430407 --name 张三 --unit 执法一中队`
     """
     with session(home) as (ports, _):
         people.register_officer(people.Officer(number, name=name, unit=unit), ports=ports, now=clocks.now())
@@ -94,7 +94,7 @@ def add_officer(
 def list_officers(home: Home = None, as_json: AsJson = False) -> None:
     """List the registered officers.
 
-    evidock officer list
+    - `evidock officer list`
     """
     with session(home) as (ports, _), ports.register.view() as connection:
         rows = search.every(connection, "officers")

@@ -39,7 +39,7 @@ def watch(
 ) -> None:
     """Watch dock folders, and take in every file once it is quiet, also what was there before.
 
-    evidock watch /srv/dock-1 /srv/dock-2
+    - `evidock watch /srv/dock-1 /srv/dock-2`
     """
     from app.watcher import run_watcher
 
@@ -55,7 +55,7 @@ def worker(
 ) -> None:
     """Run the steps of recordings that wait, until it is stopped.
 
-    evidock worker --threads 2
+    - `evidock worker --threads 2`
     """
     from app.worker import run_worker
 

@@ -28,8 +28,8 @@ def recordings(
 ) -> None:
     """List recordings, by start.
 
-    evidock recordings --case 2026-017
-    evidock recordings --officer 430407 --from 2026-06-19T00:00:00+08:00 --json
+    - `evidock recordings --case 2026-017`
+    - `evidock recordings --officer 430407 --from 2026-06-19T00:00:00+08:00 --json`
     """
     moments = [None if text is None else instant.to_text(instant.from_text(text)) for text in (start, end)]
     with session(home) as (ports, settings), ports.register.view() as connection:
@@ -59,7 +59,7 @@ def show(
 ) -> None:
     """Show all that is known of a recording: claims, segments, cases, custody.
 
-    evidock show rec-abcdefghij2345678901
+    - `evidock show rec-abcdefghij2345678901`
     """
     with session(home) as (ports, settings), ports.register.view() as connection:
         body = tell_whole(connection, search.recording(connection, recording))

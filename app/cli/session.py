@@ -29,8 +29,19 @@ Home = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
-out = Console()
-err = Console(stderr=True)
+_WIDE = 240
+
+
+def _console(*, stderr: bool) -> Console:
+    """A console; where no terminal sets the width, lines are not folded: ids must stay whole for scripts."""
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = _WIDE
+    return console
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
 
 
 @contextmanager
@@ -63,8 +74,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty:
             out.print(empty)
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        # The first column names the thing: an id that is folded cannot be copied.
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     out.print(table)

@@ -22,11 +22,13 @@ def verify(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check evidence, and name what does not hold and where. Exit: 0 proven, 1 tampered, 2 undecidable, 3 unusable.
+    """Check evidence, and name what does not hold and where.
 
-    evidock verify --all
-    evidock verify rec-abcdefghij2345678901
-    evidock verify out.mp4        (with out.mp4.proof.json beside it)
+    Exit status: 0 proven, 1 tampered, 2 undecidable, 3 unusable.
+
+    - `evidock verify --all`
+    - `evidock verify rec-abcdefghij2345678901`
+    - `evidock verify out.mp4` (with out.mp4.proof.json beside it)
     """
     if (thing is None) != everything:
         raise BadInput("give a recording's id, a file, or --all")
@@ -46,9 +48,8 @@ def _check(thing: str | None, ports: Ports, progress: Progress) -> CheckReport:
 
 def _show(found: CheckReport) -> None:
     colour = _COLOURS[found.verdict]
-    out.print(
-        f"[bold {colour}]{word('verdict', found.verdict)}[/] {found.objects} objects, {found.size_bytes:,} bytes checked"
-    )
+    verdict = f"[bold {colour}]{word('verdict', found.verdict)}[/]"
+    out.print(f"{verdict} {found.objects} objects, {found.size_bytes:,} bytes checked", highlight=False)
     for finding in found.findings:
         out.print(
             f"  {word('verdict', finding.verdict)}: {finding.object}: {finding.what} {finding.where}", highlight=False
