@@ -7,6 +7,7 @@ import typer
 
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, progress_bar, report, session
+from app.settings import load_settings
 from app.wiring import open_keys
 from evidence.verdict import EXIT_STATUS, CheckReport
 from storage.log_check import check_log
@@ -65,6 +66,17 @@ def check(home: Home = None, as_json: AsJson = False) -> None:
 
     report(body, as_json=as_json, show=people)
     raise typer.Exit(EXIT_STATUS[told.verdict])
+
+
+@app.command("keys")
+def keys(home: Home = None, as_json: AsJson = False) -> None:
+    """Print the public keys that an auditor needs, one a line: of the log, of records and receipts.
+
+    - `evidock log keys > agency.keys`
+    """
+    found = open_keys(load_settings(home=home))
+    told = [key.verifier_key.to_text() for key in (found.log, found.records)]
+    report({"keys": told}, as_json=as_json, show=lambda: out.out("\n".join(told), highlight=False))
 
 
 @app.command("checkpoint")

@@ -9,9 +9,12 @@ import typer
 from app.cli.session import AsJson, Home, out, progress_bar, report, session
 from app.words import word
 from evidence.errors import BadInput
+from evidence.note import parse_vkey
 from evidence.verdict import EXIT_STATUS, CheckReport, Verdict
 from pipeline import audit
 from pipeline.ports import Ports, Progress
+from pipeline.tsa.port import TrustAnchors
+from storage.signing import verifier_of
 
 _COLOURS = {Verdict.PROVEN: "green", Verdict.TAMPERED: "red", Verdict.UNDECIDABLE: "yellow", Verdict.UNUSABLE: "red"}
 
@@ -19,6 +22,13 @@ _COLOURS = {Verdict.PROVEN: "green", Verdict.TAMPERED: "red", Verdict.UNDECIDABL
 def verify(
     thing: Annotated[str | None, typer.Argument(help="Id of a recording, or a file.", show_default=False)] = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything at rest: log, originals, derivatives.")] = False,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="File of public keys (`evidock log keys`): check a clip with these alone, without a home."),
+    ] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="PEM file of the time authority's root, to check time tokens too.")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -29,11 +39,15 @@ def verify(
     - `evidock verify --all`
     - `evidock verify rec-abcdefghij2345678901`
     - `evidock verify out.mp4` (with out.mp4.proof.json beside it)
+    - `evidock verify out.mp4 --keys agency.keys` (anywhere, by anyone)
     """
     if (thing is None) != everything:
         raise BadInput("give a recording's id, a file, or --all")
-    with session(home) as (ports, _), progress_bar("verifying", quiet=as_json) as progress:
-        found = _check(thing, ports, progress)
+    if keys is not None and thing is not None:
+        found = _check_alone(Path(thing), keys, anchors)
+    else:
+        with session(home) as (ports, _), progress_bar("verifying", quiet=as_json) as progress:
+            found = _check(thing, ports, progress)
     report(audit.to_json(found), as_json=as_json, show=lambda: _show(found))
     raise typer.Exit(EXIT_STATUS[found.verdict])
 
@@ -44,6 +58,16 @@ def _check(thing: str | None, ports: Ports, progress: Progress) -> CheckReport:
     if Path(thing).exists():
         return audit.verify_file(Path(thing), ports, progress=progress)
     return audit.verify_recording(ports, thing, progress=progress)
+
+
+def _check_alone(clip: Path, keys: Path, anchors: Path | None) -> CheckReport:
+    """A clip by an auditor's own keys: nothing of this machine's installation is asked."""
+    try:
+        trusted = tuple(verifier_of(parse_vkey(line)) for line in keys.read_text("ascii").split())
+        roots = None if anchors is None else TrustAnchors.from_pem(anchors.read_bytes())
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"the keys or anchors cannot be read: {error}") from error
+    return audit.verify_clip(clip, clip.with_name(clip.name + ".proof.json"), trust=audit.Trust(trusted, roots))
 
 
 def _show(found: CheckReport) -> None:
