@@ -88,12 +88,21 @@ def open_register(url: str, *, store: ObjectStore, signer: Signer, chance: Chanc
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         raise BadInput(f"no register engine for {parsed.render_as_string()} (write sqlite:///PATH)", url=url)
     path = Path(parsed.database)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_private(path)
     engine = create_engine(url, connect_args={"timeout": _BUSY_S, "check_same_thread": False})
     event.listen(engine, "connect", _on_connect)
     with _ours():
         _prepare(engine, path)
     return Register(engine, store=store, signer=signer, chance=chance)
+
+
+def _make_private(path: Path) -> None:
+    """Have a file that only its owner may read: names of people go into it. Its write-ahead log gets the same mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise RegisterUnavailable(f"the register cannot be opened at {path}: {error.strerror}") from error
 
 
 def _prepare(engine: Engine, path: Path) -> None:
