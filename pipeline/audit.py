@@ -17,11 +17,13 @@ from pipeline.audit_ledger import EVENTS_TABLE, Ledger, Told
 from pipeline.audit_log import check_events, trust_of, walk_log
 from pipeline.audit_names import check_derivatives, check_details, check_names
 from pipeline.audit_original import check_original
+from pipeline.audit_records import Measured
 from pipeline.audit_register import check_rows, read_rows, rows_of
 from pipeline.audit_sheet import AuditReport, StoreSheet, to_json
 from pipeline.audit_trust import Trust
 from pipeline.outcome import about
 from pipeline.ports import Ports, Progress, unheard
+from storage import layout
 from storage.custody_log import SignedCheckpoint
 from storage.register import search
 from storage.register.search import Row
@@ -113,15 +115,23 @@ def _ledger(ports: Ports, sheet: StoreSheet) -> Ledger:
 
 def _check_store(told: Told, ports: Ports, *, sheet: StoreSheet) -> None:
     """Everything the records speak of, at rest."""
-    made = sum(one.size_bytes for one in told.every_derived.values())
+    made = sum(one.size_bytes for one in told.derived.values())
     sheet.expect(made + sum(one.size_bytes for one in told.measured.values()))
     checkpoints = Checkpoints(ports, sheet)
     check_anchors(told, checkpoints, sheet=sheet)
     check_tokens(told, checkpoints, ports=ports, sheet=sheet)
     check_details(told, sheet=sheet)
     for measured in told.measured.values():
-        check_original(measured, told, trust=trust_of(ports), origin=ports.log.origin, sheet=sheet)
+        _check_original(measured, told, ports, sheet=sheet)
     check_derivatives(told, sheet=sheet)
+
+
+def _check_original(measured: Measured, told: Told, ports: Ports, *, sheet: StoreSheet) -> None:
+    try:
+        check_original(measured, told, trust=trust_of(ports), origin=ports.log.origin, sheet=sheet)
+    except (IntegrityError, NotFound) as error:
+        # Somebody is at it while we look: it is not what it was a moment ago.
+        sheet.blame(layout.original_key(measured.sha256), error.code, error.message)
 
 
 # --- one recording --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ Memory: some hundred bytes an event.
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from evidence import instant, merkle
 from evidence.custody import CustodyEvent, parse_event
@@ -30,6 +31,9 @@ from pipeline.audit_sheet import Sheet
 from storage.register.search import Row
 
 EVENTS_TABLE = "register/custody_events"
+K = TypeVar("K")
+V = TypeVar("V")
+_UNNUMBERED = 1 << 63  # after every index of the log; of two such the one read later is the later
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +50,19 @@ class Told:
     """Everything the believed events say of things at rest.
 
     `arrivals`: by recording, leaf hashes of the events that its receipt carries. `details`, `anchors`:
-    with the name of an event that speaks of them.
+    with the name of an event that speaks of them. `first_derived`, `first_stamped` and `states` hold what
+    a row of the register should, each after the place of its event: a register keeps the first derivative
+    of a kind, the first token of an authority, and the last state (None: the row is taken away).
     """
 
     measured: dict[str, Measured] = field(default_factory=dict)
     sealed: dict[str, Sealed] = field(default_factory=dict)
-    derived: dict[tuple[str, str], Derived] = field(default_factory=dict)
-    every_derived: dict[str, Derived] = field(default_factory=dict)
+    derived: dict[str, Derived] = field(default_factory=dict)
+    first_derived: dict[tuple[str, str], tuple[int, Derived]] = field(default_factory=dict)
     stamped: dict[tuple[int, str, str], Stamped] = field(default_factory=dict)
+    first_stamped: dict[tuple[int, str], tuple[int, Stamped]] = field(default_factory=dict)
     arrivals: dict[str, set[str]] = field(default_factory=dict)
-    states: dict[str, State] = field(default_factory=dict)
+    states: dict[str, tuple[int, State | None]] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
     anchors: dict[tuple[int, str], str] = field(default_factory=dict)
 
@@ -106,7 +113,7 @@ class Ledger:
             return
         is_published = index is not None and index < log_size
         self.unpublished += not is_published
-        event = self._take(note, f"{EVENTS_TABLE} {name}", None, is_placed=not is_published)
+        event = self._take(note, f"{EVENTS_TABLE} {name}", index, is_placed=not is_published)
         self._check_columns(row, event)
 
     def placed(self, row: Row) -> None:
@@ -140,7 +147,7 @@ class Ledger:
             leaf = (_leaf(note) if isinstance(note, str) else merkle.leaf_hash(note)).hex()
             if is_placed:
                 self._place(event, name, _Last(event.seq, leaf, index))
-            self._listen(event, name, leaf)
+            self._listen(event, name, leaf, _UNNUMBERED if index is None else index)
         except IntegrityError as error:
             self._sheet.blame(name, error.code, error.message)
             return None
@@ -162,22 +169,22 @@ class Ledger:
             "an event is missing, doubled or moved",
         )
 
-    def _listen(self, event: CustodyEvent, name: str, leaf: str) -> None:
+    def _listen(self, event: CustodyEvent, name: str, leaf: str, order: int) -> None:
         if event.detail_sha256 is not None:
             self.told.details.setdefault(event.detail_sha256, f"{event.kind} of {event.stream}")
         if event.anchor is not None:
             self.told.anchors.setdefault(event.anchor, name)
         recording = recording_of(event)
         if recording is not None:
-            self._listen_about(recording, event, leaf)
+            self._listen_about(recording, event, leaf, order)
 
-    def _listen_about(self, recording: str, event: CustodyEvent, leaf: str) -> None:
+    def _listen_about(self, recording: str, event: CustodyEvent, leaf: str, order: int) -> None:
         told = self.told
         if event.kind in ("arrived", "measured"):
             told.arrivals.setdefault(recording, set()).add(leaf)
         if event.kind in STATES:
-            told.states[recording] = STATES[event.kind]
-        _HEARD.get(event.kind, _unheard)(told, event)
+            _later(told.states, recording, (order, STATES[event.kind]))
+        _HEARD.get(event.kind, _unheard)(told, event, order)
 
 
 def _named(row: Row) -> str:
@@ -196,42 +203,55 @@ def _parsed(note: str) -> CustodyEvent | None:
         return None
 
 
-def _hear_measured(told: Told, event: CustodyEvent) -> None:
+def _later(table: dict[K, tuple[int, V]], key: K, placed: tuple[int, V]) -> None:
+    """Keep the value of the later event."""
+    if key not in table or table[key][0] <= placed[0]:
+        table[key] = placed
+
+
+def _earlier(table: dict[K, tuple[int, V]], key: K, placed: tuple[int, V]) -> None:
+    """Keep the value of the earlier event."""
+    if key not in table or table[key][0] > placed[0]:
+        table[key] = placed
+
+
+def _hear_measured(told: Told, event: CustodyEvent, _: int) -> None:
     measured = measured_of(event)
     told.measured[measured.sha256] = measured
 
 
-def _hear_sealed(told: Told, event: CustodyEvent) -> None:
+def _hear_sealed(told: Told, event: CustodyEvent, _: int) -> None:
     sealed = sealed_of(event)
     told.sealed[sealed.sha256] = sealed
 
 
-def _hear_derived(told: Told, event: CustodyEvent) -> None:
+def _hear_derived(told: Told, event: CustodyEvent, order: int) -> None:
     derived = derived_of(event)
-    told.derived.setdefault((derived.recording, derived.kind), derived)
-    told.every_derived[derived.sha256] = derived
+    told.derived[derived.sha256] = derived
+    _earlier(told.first_derived, (derived.recording, derived.kind), (order, derived))
 
 
-def _hear_stamped(told: Told, event: CustodyEvent) -> None:
+def _hear_stamped(told: Told, event: CustodyEvent, order: int) -> None:
     for stamped in stamped_of(event):
         told.stamped[stamped.size, stamped.authority, stamped.sha256] = stamped
+        _earlier(told.first_stamped, (stamped.size, stamped.authority), (order, stamped))
 
 
-def _hear_withdrawn(told: Told, event: CustodyEvent) -> None:
-    told.states.pop(event.stream.partition("/")[2], None)
+def _hear_withdrawn(told: Told, event: CustodyEvent, order: int) -> None:
+    _later(told.states, event.stream.partition("/")[2], (order, None))
 
 
-def _hear_again(told: Told, event: CustodyEvent) -> None:
+def _hear_again(told: Told, event: CustodyEvent, order: int) -> None:
     folded = event.facts.get("was")
     if isinstance(folded, str):
-        told.states.pop(folded, None)
+        _later(told.states, folded, (order, None))
 
 
-def _unheard(_: Told, __: CustodyEvent) -> None:
+def _unheard(_: Told, __: CustodyEvent, ___: int) -> None:
     """Other events speak of nothing at rest but their detail."""
 
 
-_HEARD: Mapping[str, Callable[[Told, CustodyEvent], None]] = {
+_HEARD: Mapping[str, Callable[[Told, CustodyEvent, int], None]] = {
     "derived": _hear_derived,
     "measured": _hear_measured,
     "offered-again": _hear_again,

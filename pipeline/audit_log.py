@@ -35,25 +35,32 @@ def walk_log(ports: Ports, ledger: Ledger, remembered: Sequence[Row], *, sheet: 
     Raises:
         StoreUnavailable: nothing was decided.
     """
-    found = check_log(
-        ports.store,
-        trust_of(ports).log_keys(ports.log.origin),
-        origin=ports.log.origin,
-        known=_known(ports, remembered, sheet=sheet),
-        visit=ledger.entry,
-    )
+    known = _known(ports, remembered, sheet=sheet)
+    try:
+        keys = trust_of(ports).log_keys(ports.log.origin)
+        found = check_log(ports.store, keys, origin=ports.log.origin, known=known, visit=ledger.entry)
+        size = 0 if found.checkpoint is None else found.checkpoint.size
+        _check_kept(remembered, size, sheet=sheet)
+    except IntegrityError as error:
+        # A link or a pipe where a folder of the log should be: what was read before it was noted.
+        sheet.blame("log", error.code, error.message)
+        return 0
     sheet.absorb(found.findings)
     if found.unlisted:
         sheet.blame("log", "unlisted", f"{found.unlisted} more findings in the log")
     sheet.count(found.size_bytes, objects=found.objects)
     if found.uncovered:
         sheet.remark(f"{found.uncovered} objects of the log are beyond its newest checkpoint")
-    size = 0 if found.checkpoint is None else found.checkpoint.size
+    return size
+
+
+def _check_kept(remembered: Sequence[Row], size: int, *, sheet: StoreSheet) -> None:
+    """Every checkpoint that the register remembers is still kept in the log."""
     for row in remembered:
         # The newest may still be without its copy; every older one was kept before the next was signed.
-        if row["size"] < size and not ports.store.exists(layout.checkpoint_key(row["size"])):
-            sheet.blame(layout.checkpoint_key(row["size"]), "missing", "the register remembers it")
-    return size
+        key = layout.checkpoint_key(row["size"])
+        if row["size"] < size and not sheet.store.exists(key):
+            sheet.blame(key, "missing", "the register remembers it")
 
 
 def _known(ports: Ports, remembered: Sequence[Row], *, sheet: StoreSheet) -> list[SignedCheckpoint]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where the store is walked the other way: from every name at rest to the record that speaks of it."""
 
+from evidence.errors import IntegrityError
 from pipeline.audit_ledger import Told
 from pipeline.audit_sheet import StoreSheet
 from storage import layout
@@ -16,7 +17,7 @@ def recorded_keys(told: Told) -> set[str]:
         keys |= {layout.original_key(sha256), layout.chunks_key(sha256), layout.receipt_key(sha256)}
         if measured.packets_sha256 is not None:
             keys.add(layout.packets_key(sha256))
-    keys |= {layout.derivative_key(sha256) for sha256 in told.every_derived}
+    keys |= {layout.derivative_key(sha256) for sha256 in told.derived}
     return keys | {layout.token_key(one.size, one.authority, one.sha256) for one in told.stamped.values()}
 
 
@@ -30,7 +31,12 @@ def check_names(told: Told, *, sheet: StoreSheet) -> None:
         StoreUnavailable: nothing was decided.
     """
     recorded, orphans = recorded_keys(told), 0
-    for key in sorted(sheet.store.keys()):
+    try:
+        keys = sorted(sheet.store.keys())
+    except IntegrityError as error:
+        sheet.blame("store", error.code, error.message)
+        return
+    for key in keys:
         if key.startswith(_DETAILS):
             sha256 = key.rpartition("/")[2]
             if sha256 not in told.details:
@@ -72,7 +78,7 @@ def check_derivatives(told: Told, *, sheet: StoreSheet) -> None:
     Raises:
         StoreUnavailable: nothing was decided.
     """
-    for sha256, derived in told.every_derived.items():
+    for sha256, derived in told.derived.items():
         key = layout.derivative_key(sha256)
         found = sheet.measure(key, why=f"{derived.kind} of {derived.recording}")
         if found is not None and (found.hex, found.size_bytes) != (sha256, derived.size_bytes):
