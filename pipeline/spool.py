@@ -18,6 +18,7 @@ from evidence.chunk_tree import ChunkHasher, ChunkTree
 from evidence.digest import Digest
 from evidence.errors import SourceUnavailable, StillChanging, StoreUnavailable
 from pipeline.ports import Progress, unheard
+from storage.durable import write_all
 
 # Two blocks are in flight: one is hashed while the next is read. A multiple of the chunk size.
 _BLOCK_BYTES = 8 << 20
@@ -95,8 +96,9 @@ def _pump(source: BinaryIO, out: BinaryIO, *, expect: int, progress: Progress) -
     flat, chunks, size = sha256(), ChunkHasher(), 0
     buffers = [bytearray(_BLOCK_BYTES), bytearray(_BLOCK_BYTES)]
     pending: list[list[Future[None]]] = [[], []]
-    # hashlib lets go of the interpreter lock: both digests and the copy run at once.
-    with ThreadPoolExecutor(2) as pool:
+    # hashlib lets go of the interpreter lock: both digests and the copy run at once. Each digest has
+    # a thread to itself, for its blocks must go in one after another, in the order they were read.
+    with ThreadPoolExecutor(1) as whole, ThreadPoolExecutor(1) as by_chunk:
         turn = 0
         while True:
             for future in pending[turn]:
@@ -104,8 +106,8 @@ def _pump(source: BinaryIO, out: BinaryIO, *, expect: int, progress: Progress) -
             view = memoryview(buffers[turn])[: _fill(source, buffers[turn])]
             if not view:
                 break
-            pending[turn] = [pool.submit(flat.update, view), pool.submit(chunks.update, view)]
-            out.write(view)
+            pending[turn] = [whole.submit(flat.update, view), by_chunk.submit(chunks.update, view)]
+            write_all(out.fileno(), view)
             size += len(view)
             progress(min(1.0, size / expect) if expect else 1.0)
             turn = 1 - turn

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where copying to the spool is tried: every block in its place, in both digests and in the copy."""
+
+import hashlib
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from evidence.chunk_tree import chunk_tree_of
+from evidence.errors import StillChanging, StoreUnavailable
+from pipeline import spool
+from pipeline.spool import Measured, copy_measured
+
+BLOCK = 1 << 16
+
+
+@pytest.fixture
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks so small that the two digests are never at the same one."""
+    monkeypatch.setattr(spool, "_BLOCK_BYTES", BLOCK)
+
+
+def copied(source: Path, target: Path, *, size_bytes: int | None = None) -> Measured:
+    with source.open("rb", buffering=0) as file:
+        return copy_measured(file, target, size_bytes=source.stat().st_size if size_bytes is None else size_bytes)
+
+
+@pytest.mark.usefixtures("_small_blocks")
+def test_blocks_go_into_each_digest_in_the_order_they_were_read(tmp_path: Path) -> None:
+    data = os.urandom(100 * BLOCK + 1)
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(data)
+    for _ in range(5):
+        measured = copied(source, target)
+        assert measured.digest.hex == hashlib.sha256(data).hexdigest()
+        assert measured.chunks == chunk_tree_of([data])
+        assert target.read_bytes() == data
+
+
+def test_a_file_without_bytes_is_copied_and_measured(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.touch()
+    measured = copied(source, target)
+    assert measured.digest.hex == hashlib.sha256(b"").hexdigest()
+    assert target.read_bytes() == b""
+
+
+@pytest.mark.parametrize("offered", [9, 11])
+def test_another_size_than_was_offered_leaves_nothing_behind(tmp_path: Path, offered: int) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"0123456789")
+    with pytest.raises(StillChanging, match="10 read"):
+        copied(source, tmp_path / "target", size_bytes=offered)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_a_write_that_stops_half_way_is_never_taken_for_a_whole_one(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(BLOCK))
+    with files_of_at_most(BLOCK // 2), pytest.raises(StoreUnavailable, match="too large"):
+        copied(source, tmp_path / "target")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+@contextmanager
+def files_of_at_most(size_bytes: int) -> Iterator[None]:
+    """The system takes the first `size_bytes` of a longer write, says so, and refuses the rest."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
