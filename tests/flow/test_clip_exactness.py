@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from evidence.clip_proof import verify_packets
 from pipeline.media.clip_file import observe
 from pipeline.media.cut import Cut
 from pipeline.media.encode import FrameTimes, Picture, Planes, Samples, Sound, Wrapping, encode_footage
-from tests.support.cameras import NTSC, uneven
+from tests.support.cameras import NTSC, luma_of, uneven
 from tests.support.shown_frames import (
     Examined,
     examined,
@@ -153,6 +154,23 @@ def test_a_clip_from_zero_to_the_end_shows_every_frame(
     asked = _asked(kind, Fraction(0), recording.examination.duration + 1)
     assert numbers_by_libav(clip) == numbers_by_ffmpeg(clip) == asked
     _check_proof(recording, made, clip, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["open-gop", "gop-8s-b-frames"])
+def test_pictures_around_a_key_picture_are_those_of_the_original_to_the_bit(
+    name: str, source: Callable[[str], Examined], tmp_path: Path
+) -> None:
+    # In an open group the pictures just before a key picture are decoded after it, from the group before.
+    recording, clip = source(name), tmp_path / "clip.mp4"
+    whole = _pictures(recording.path)
+    for number in range(56, 62):
+        recording.cut(Fraction(number, 30), Fraction(number + 2, 30), clip)
+        assert _pictures(clip) == whole[number : number + 2]
+
+
+def _pictures(path: Path) -> list[bytes]:
+    with av.open(path) as box:
+        return [luma_of(frame).tobytes() for frame in box.decode(video=0)]
 
 
 @pytest.mark.parametrize("name", ["gop-1s", "ntsc-b-frames", "start-hidden-by-edit", "fragments"])

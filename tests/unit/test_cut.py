@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import struct
+from dataclasses import replace
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 
 import av
@@ -13,6 +16,7 @@ from evidence.media_time import Span
 from pipeline.media.boxes import in_memory
 from pipeline.media.clip_file import observe
 from pipeline.media.cut import Cut, cut
+from pipeline.media.packet_table import BLOCK_RECORDS, MAGIC, PREFIX, RECORD, TableHeader
 from tests.support.cameras import ClipKind, tiny_clip
 from tests.support.footage import shared_media
 from tests.support.shown_frames import Examined, examined, numbers_by_libav, samples_by_ffmpeg
@@ -110,6 +114,29 @@ def test_a_changed_table_never_gives_another_clip(recording: Examined, tmp_path:
     assert refused > 100
 
 
+def test_a_table_forged_as_a_whole_is_refused_even_without_its_seal(recording: Examined, tmp_path: Path) -> None:
+    table, media = recording.table.read_bytes(), recording.path.read_bytes()
+    cut_from_bytes(recording, media, table, tmp_path / "a.mp4", seal=False)
+    with pytest.raises(ProofInvalid, match="not in its tree"):
+        cut_from_bytes(recording, media, forged(table), tmp_path / "b.mp4", seal=False)
+    with pytest.raises(ProofInvalid, match="header"):
+        cut_from_bytes(recording, media, forged(table), tmp_path / "b.mp4")
+
+
+def forged(table: bytes) -> bytes:
+    """The table with another time for packet 20 of stream 0, and every hash over it put right again."""
+    body = PREFIX.size + PREFIX.unpack_from(table)[1]
+    data, header = bytearray(table[body:]), TableHeader.from_json(table[PREFIX.size : body])
+    stream = header.streams[0]
+    struct.pack_into("<q", data, stream.records.offset + 21 * RECORD.size + 16, 1)
+    block = data[stream.records.offset :][: min(stream.leaf_count, BLOCK_RECORDS) * RECORD.size]
+    data[stream.blocks.offset + 64 : stream.blocks.offset + 96] = sha256(block).digest()
+    blocks = data[stream.blocks.offset :][: stream.blocks.size_bytes]
+    streams = (replace(stream, blocks_sha256=sha256(blocks).hexdigest()), *header.streams[1:])
+    text = replace(header, streams=streams).to_json()
+    return PREFIX.pack(MAGIC, len(text), sha256(text).digest()) + text + bytes(data)
+
+
 def test_little_more_than_the_clip_is_read(recording: Examined, tmp_path: Path) -> None:
     made = recording.cut(1, "3/2", tmp_path / "a.mp4")
     assert made.bytes_read <= 1.2 * made.size_bytes + (1 << 20)
@@ -159,6 +186,14 @@ def test_real_footage_is_cut_with_its_telemetry_and_proven(name: str, tracks: li
     with av.open(clip) as box:
         assert [stream.type for stream in box.streams] == tracks
         assert sum(1 for packet in box.demux(video=0) for _ in packet.decode()) == made.frames
+    prove(source, made, clip)
+
+
+def test_sound_that_begins_later_than_the_pictures_does_so_in_the_clip(tmp_path: Path) -> None:
+    source, clip = examined(shared_media() / "vfr-360p.mp4", tmp_path), tmp_path / "clip.mp4"
+    made = source.cut(0, 1, clip)
+    with av.open(clip) as box:
+        assert box.streams.audio[0].start_time == 144  # 3 ms at 48 kHz, as in the original
     prove(source, made, clip)
 
 

@@ -42,6 +42,15 @@ def test_edit_lists_place_the_media(
     assert found.duration == duration
 
 
+def test_without_a_table_of_key_frames_the_pictures_themselves_are_asked(tmp_path: Path) -> None:
+    data = tiny_clip("bframes").read_bytes()
+    assert data.count(b"stss") == 1
+    (tmp_path / "a.mp4").write_bytes(data.replace(b"stss", b"free"))
+    found = look(tmp_path / "a.mp4", tmp_path)
+    assert found.random_access == (Fraction(0), Fraction(1))
+    assert found.warnings == ("missing-sync-table:0",)
+
+
 @pytest.mark.parametrize("kind", ["audio_only", "wav"])
 def test_sound_alone_is_sound(kind: ClipKind, tmp_path: Path) -> None:
     found = look(tiny_clip(kind), tmp_path)
