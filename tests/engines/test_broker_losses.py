@@ -25,7 +25,7 @@ from tests.support.servers import (
 from workers import client
 from workers.valkey import EmbeddedValkey
 
-_RECORDINGS = 50  # eight jobs each
+_RECORDINGS = 30  # eight jobs each
 _LOSSES = 4
 
 Loss = Callable[[], None]

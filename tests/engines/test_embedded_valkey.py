@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from evidence.errors import BadInput
-from tests.support.servers import ROOT, until
+from tests.support.nursery import ROOT
+from tests.support.servers import until
 from workers.valkey import EmbeddedValkey
 
 

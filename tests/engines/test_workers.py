@@ -17,6 +17,7 @@ from tests.support.servers import (
     Process,
     assert_all_finished_once,
     installation,
+    run_fresh,
     until,
     workers,
     write_tracks,
@@ -162,13 +163,14 @@ def test_a_step_that_does_not_end_in_time_gives_its_lease_back(tmp_path: Path) -
     # A lease that would outlast the test: only giving it back lets another worker go on.
     with installation(tmp_path / "home", lease_s="600") as made:
         [recording] = tracks(made, tmp_path / "card", 1)
-        with workers(made, 1, module=GATED, words=["segment", str(gate), "wait"]) as [worker]:
+        with run_fresh(made, GATED, "segment", str(gate), "wait") as worker:
             until(lambda: arrivals(gate), "the step is under way")
             began = time.monotonic()
-            worker.send(signal.SIGTERM)
+            worker.send_signal(signal.SIGTERM)
             assert worker.wait(15) == 0
             assert time.monotonic() - began < 5
-            assert f"segment:{recording} did not end in time" in worker.log.read_text()
+        words = (made.settings.home / "fresh.log").read_text()
+        assert words == f"segment:{recording} did not end in time; its lease is given back\n"
         assert made.job(f"segment:{recording}")["attempts"] == 0
         with workers(made, 1):
             until(lambda: not made.open_jobs(), "another worker goes on at once")

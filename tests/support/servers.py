@@ -23,10 +23,10 @@ from app.wiring import wired
 from evidence.claims import Claims
 from pipeline.ports import Ports
 from storage.register import jobs, search
+from tests.support.nursery import ROOT, nursery
 from workers import client
 from workers.valkey import find_server
 
-ROOT = Path(__file__).parents[2]
 # What happens to a document on its way, once each.
 DOCUMENT_STORY = ["arrived", "measured", "sealed", "stamped", "segmented", "classified", "indexed"]
 
@@ -96,37 +96,38 @@ class Process:
 
     def __init__(self, module: str, *words: str, environment: dict[str, str], log: Path) -> None:
         self.log = log
-        outside = {name: value for name, value in os.environ.items() if not name.startswith("EVIDOCK_")}
-        with log.open("ab") as file:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *words],
-                cwd=ROOT,
-                env=outside | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-            )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        log.touch()
+        self._ended: int | None = None
+        self.pid = nursery().start(module, words, environment, log)
 
     @property
     def status(self) -> int | None:
         """The exit status, None while it runs."""
-        return self._process.poll()
+        if self._ended is None:
+            self._ended = nursery().status(self.pid)
+        return self._ended
 
     def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
+        os.kill(self.pid, number)
 
     def wait(self, timeout_s: float) -> int:
-        return self._process.wait(timeout_s)
+        until(lambda: self.status is not None, "it ends", timeout_s=timeout_s, pause_s=0.02)
+        assert self.status is not None
+        return self.status
 
     def end(self) -> None:
         """Be sure that it is gone."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        if self.status is None:
+            self.send(signal.SIGKILL)
+            self.wait(5)
+
+
+def run_fresh(made: Installation, module: str, *words: str) -> "subprocess.Popen[bytes]":
+    """The same from a new interpreter, as `python -m` starts and ends it; the caller ends it."""
+    with (made.settings.home / "fresh.log").open("ab") as log:
+        command = [sys.executable, "-m", module, *words]
+        environment = os.environ | made.environment
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
 @contextmanager
