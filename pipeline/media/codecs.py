@@ -5,9 +5,7 @@ Every decoder is a parser of hostile bytes. One nobody records with is only a wa
 (CVE-2026-8461, MagicYUV).
 """
 
-VIDEO_CODECS = frozenset(
-    {"h264", "hevc", "mjpeg", "mpeg4", "h263", "mpeg1video", "mpeg2video", "av1", "vp8", "vp9"}
-)
+VIDEO_CODECS = frozenset({"h264", "hevc", "mjpeg", "mpeg4", "h263", "mpeg1video", "mpeg2video", "av1", "vp8", "vp9"})
 AUDIO_CODECS = frozenset(
     {"aac", "mp3", "mp2", "ac3", "amr_nb", "amr_wb", "opus", "vorbis", "flac", "alac"}
     | {"adpcm_ima_wav", "adpcm_ima_qt", "adpcm_ms", "adpcm_g726"}
@@ -33,8 +31,10 @@ DECODER_WHITELIST = ",".join(sorted(VIDEO_CODECS | AUDIO_CODECS | PHOTO_CODECS |
 """The value of libav's option `codec_whitelist`."""
 
 
-def is_willing(media_type: str, codec: str) -> bool:
+def is_willing(media_type: str, codec: str, *, is_photo: bool = False) -> bool:
     """True when a stream of this type and codec may be taken in. Data is never decoded, so all of it may."""
+    if is_photo:
+        return codec in PHOTO_CODECS
     if media_type == "video":
         return codec in VIDEO_CODECS
     return codec in AUDIO_CODECS if media_type == "audio" else True

@@ -32,7 +32,7 @@ def open_media(path: Path, *, demuxer: str) -> Iterator[InputContainer]:
     options = _SAFE | (_AS_STORED if demuxer == "mov" else {})
     try:
         with av.open(f"file:{path}", format=demuxer, options=options) as media:
-            _check_streams(media)
+            _check_streams(media, is_photo=demuxer.endswith("_pipe"))
             yield media
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         raise Undecodable(f"libav cannot read it as {demuxer}: {error}", demuxer=demuxer) from error
@@ -55,14 +55,12 @@ def is_picture(stream: av.stream.Stream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def _check_streams(media: InputContainer) -> None:
+def _check_streams(media: InputContainer, *, is_photo: bool) -> None:
     if not media.streams or len(media.streams) > STREAMS_MAX:
         raise Undecodable(f"{len(media.streams)} streams; from 1 to {STREAMS_MAX} are read")
     for stream in media.streams:
         codec = codec_name(stream)
-        if not is_willing(stream.type, codec) and not is_picture(stream):
-            raise CodecRefused(
-                f"{stream.type} codec {codec} is not one we decode", codec=codec, stream=stream.index
-            )
+        if not is_willing(stream.type, codec, is_photo=is_photo) and not is_picture(stream):
+            raise CodecRefused(f"{stream.type} codec {codec} is not one we decode", codec=codec, stream=stream.index)
         # Telemetry that libav would skip by itself is evidence too.
         stream.discard = Discard.default

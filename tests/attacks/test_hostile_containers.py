@@ -4,6 +4,7 @@
 import contextlib
 import random
 import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -183,6 +184,27 @@ def test_broken_bytes_in_the_index_give_an_answer_or_an_error_of_ours(tmp_path: 
             data[chance.randrange(index, len(data))] = chance.randrange(256)
         with contextlib.suppress(Unacceptable):
             assert look(written(tmp_path, bytes(data))).kind in ("video", "audio")
+
+
+def test_a_photo_of_900_million_pixels_in_100_kilobytes_is_refused(tmp_path: Path) -> None:
+    side, squeeze = 30_000, zlib.compressobj(9)
+    rows = b"".join(squeeze.compress(bytes(side // 8 + 1)) for _ in range(side)) + squeeze.flush()
+    with pytest.raises(Undecodable):
+        look(written(tmp_path, png(side, side, rows), "a.png"))
+
+
+def test_a_small_png_is_a_photo(tmp_path: Path) -> None:
+    found = look(written(tmp_path, png(16, 2, zlib.compress(bytes(3) * 2)), "a.png"))
+    assert (found.kind, found.streams[0].width) == ("photo", 16)
+
+
+def png(width: int, height: int, rows: bytes) -> bytes:
+    """A black and white PNG with these compressed rows."""
+    size = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    parts = ((b"IHDR", size), (b"IDAT", rows), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
+    )
 
 
 def test_pictures_that_never_come_are_undecodable(tmp_path: Path) -> None:
