@@ -57,7 +57,9 @@ def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -
         again = offered_again(holder, offer=offer, root=offered["root"], claims=claims, was=recording, ports=ports)
         return Done(again.happenings, halt=True, then=files.clear)
     files.chunks.write_bytes(measured.chunks.leaves)
-    inside = look_inside(files.original, name=offer.name, table=files.packets)
+    # What is recorded as measured must rest: a power cut after it would leave a file of the right size only.
+    with spool.kept_durably(files.original):
+        inside = look_inside(files.original, name=offer.name, table=files.packets)
     claims |= inside.claims
     with ports.register.view() as connection:
         who = identify(connection, claims, zone=ports.zone, duration=inside.duration)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where copying to the spool is tried: every block in its place, in both digests and in the copy."""
 
+import errno
 import hashlib
 import os
 import resource
@@ -15,6 +16,7 @@ from evidence.chunk_tree import chunk_tree_of
 from evidence.errors import StillChanging, StoreUnavailable
 from pipeline import spool
 from pipeline.spool import Measured, copy_measured
+from tests.support.home import open_home, track
 
 BLOCK = 1 << 16
 
@@ -65,6 +67,40 @@ def test_a_write_that_stops_half_way_is_never_taken_for_a_whole_one(tmp_path: Pa
     with files_of_at_most(BLOCK // 2), pytest.raises(StoreUnavailable, match="too large"):
         copied(source, tmp_path / "target")
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_what_is_recorded_as_measured_would_survive_a_power_cut(tmp_path: Path, made_durable: list[int]) -> None:
+    with open_home(tmp_path / "home") as home:
+        recording = home.offer(track(tmp_path / "dock"))
+        home.run("fixity", recording)
+        original = spool.spooled(home.ports.spool, recording).original
+        assert home.story(recording) == ["arrived", "measured"]
+        assert original.stat().st_ino in made_durable
+
+
+def test_a_disk_that_refuses_is_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    path = tmp_path / "file"
+    path.touch()
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(StoreUnavailable, match="input/output"), spool.kept_durably(path):
+        pass
+
+
+@pytest.fixture
+def made_durable(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of the files that the system was asked to make durable."""
+    asked: list[int] = []
+    real = os.fsync
+
+    def noting(descriptor: int) -> None:
+        real(descriptor)
+        asked.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    return asked
 
 
 @contextmanager
