@@ -86,9 +86,7 @@ def find(read: ReadRange, box: Box, *path: bytes) -> Box | None:
     """
     found: Box | None = box
     for kind in path:
-        found = (
-            next((child for child in children(read, found) if child.kind == kind), None) if found else None
-        )
+        found = next((child for child in children(read, found) if child.kind == kind), None) if found else None
     return found
 
 

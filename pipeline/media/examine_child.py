@@ -58,9 +58,7 @@ def _footage(path: Path, container: Container, table: Path) -> Examination:
     # The boxes first: they tell a file without its index from one that is nonsense.
     movie = movie_of(path) if container.is_mp4_family else None
     with open_media(path, demuxer=container.demuxer) as media:
-        measured = measure(
-            media, path, container=container, movie=movie, table=table, on_progress=tell_progress
-        )
+        measured = measure(media, path, container=container, movie=movie, table=table, on_progress=tell_progress)
         header = measured.header
         main_stream = next(stream for stream in header.streams if stream.is_main)
         return Examination(

@@ -55,9 +55,7 @@ def make_init(path: Path, *, demuxer: str) -> Init:
 
 
 def _first_packets(media: InputContainer) -> "dict[int, list[av.Packet[Stream]]]":
-    wanted = [
-        stream for stream in media.streams if stream.type in ("video", "audio") and not is_picture(stream)
-    ]
+    wanted = [stream for stream in media.streams if stream.type in ("video", "audio") and not is_picture(stream)]
     found: dict[int, list[av.Packet[Stream]]] = {stream.index: [] for stream in wanted}
     for number, packet in enumerate(media.demux(wanted)):
         if packet.size and len(found[packet.stream_index]) < _PACKETS_PER_STREAM:

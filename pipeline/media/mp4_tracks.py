@@ -126,9 +126,7 @@ def _track(read: ReadRange, trak: Box) -> Track:
                 b"mdia",
                 make_box(b"mdhd", mdhd),
                 make_box(b"hdlr", hdlr),
-                make_box(
-                    b"minf", *_copies(read, minf, _HEADERS_KEPT), make_box(b"stbl", make_box(b"stsd", stsd))
-                ),
+                make_box(b"minf", *_copies(read, minf, _HEADERS_KEPT), make_box(b"stbl", make_box(b"stsd", stsd))),
             ),
         ),
     )

@@ -30,9 +30,7 @@ class StreamSpool:
         self._records += RECORD.pack(NONE, NONE, 0, -1, len(extradata), 0, digest.digest())
         self._leaves += leaf_hash(extradata_leaf(len(extradata), digest.hexdigest()))
 
-    def take(
-        self, dts: int, pts: int, duration: int, offset: int, size: int, flags: int, digest: bytes
-    ) -> None:
+    def take(self, dts: int, pts: int, duration: int, offset: int, size: int, flags: int, digest: bytes) -> None:
         """The next packet. Times are ticks or `NONE`; `offset` is -1 when the payload is not in one piece.
 
         A packet lasts until the next one is decoded, whatever its container says: that is what an
@@ -62,16 +60,12 @@ class StreamSpool:
         # A tree over whole blocks of 2**8 leaves, the last one shorter, is the tree over their leaves.
         return root_of(self._nodes)
 
-    def _keep(
-        self, dts: int, pts: int, duration: int, offset: int, size: int, flags: int, digest: bytes
-    ) -> None:
+    def _keep(self, dts: int, pts: int, duration: int, offset: int, size: int, flags: int, digest: bytes) -> None:
         if len(self._records) == BLOCK_RECORDS * RECORD.size:
             self._end_block()
         self._count += 1
         self._records += RECORD.pack(dts, pts, duration, offset, size, flags, digest)
-        leaf = packet_leaf(
-            None if dts == NONE else dts, None if pts == NONE else pts, duration, size, digest.hex()
-        )
+        leaf = packet_leaf(None if dts == NONE else dts, None if pts == NONE else pts, duration, size, digest.hex())
         self._leaves += sha256(b"\0" + leaf).digest()
         if self._first_dts == NONE:
             self._first_dts = dts

@@ -16,9 +16,7 @@ Kind = Literal["video", "audio", "photo", "document"]
 
 _HEAD_BYTES = 1 << 16
 _SIDE_FILE_SUFFIXES = frozenset({".gps", ".nmea", ".gpx", ".txt", ".log", ".srt"})
-_MP4_FIRST_BOXES = frozenset(
-    {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof"}
-)
+_MP4_FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof"})
 _STILL_BRANDS = frozenset({b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis"})
 
 
