@@ -136,7 +136,9 @@ def _commit(lease: Lease, done: Done, *, ports: Ports, clock: Clock) -> list[str
 def _open_next(facts: Facts, lease: Lease, happenings: Sequence[Happening], *, now: datetime) -> list[str]:
     is_aside = any(happening.kind == "quarantined" for happening in happenings)
     following = (AFTER_QUARANTINE if is_aside else AFTER).get(lease.step, ())
-    return [facts.enqueue(step, lease.subject, now=now) for step in following]
+    # What was measured anew is sealed anew, also when an earlier arrival of it had been given up.
+    have = facts.revive if lease.step == "fixity" else facts.enqueue
+    return [have(step, lease.subject, now=now) for step in following]
 
 
 def open_released(facts: Facts, happenings: Sequence[Happening], *, now: datetime) -> list[str]:

@@ -7,12 +7,13 @@ of "not before": that is the `anchor` of each event.
 """
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from evidence import instant
 from evidence.custody import Happening
-from evidence.errors import AuthorityUnavailable
+from evidence.errors import AuthorityUnavailable, IntegrityError
 from evidence.note import open_note
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
@@ -58,11 +59,20 @@ def checkpoint_text(checkpoint: SignedCheckpoint, ports: Ports) -> bytes:
     return open_note(checkpoint.note, ports.verifiers).text.encode()
 
 
-def _token(checkpoint: SignedCheckpoint, authority: Authority, *, ports: Ports, now: datetime) -> dict[str, Any]:
+def _resting(checkpoint: SignedCheckpoint, authority: Authority, imprint: bytes, ports: Ports) -> bytes | None:
+    """A token at rest that verifies. One that was damaged is for an audit to tell, and no fault of this recording."""
     prefix = f"{layout.token_prefix(checkpoint.size)}{authority.name}/"
-    resting = next(iter(sorted(ports.store.keys(prefix))), None)
+    for key in sorted(ports.store.keys(prefix)):
+        with suppress(IntegrityError):
+            token = ports.store.read(key, limit=_TOKEN_LIMIT)
+            authority.verify(token, imprint)
+            return token
+    return None
+
+
+def _token(checkpoint: SignedCheckpoint, authority: Authority, *, ports: Ports, now: datetime) -> dict[str, Any]:
     imprint = hashlib.sha256(checkpoint_text(checkpoint, ports)).digest()
-    token = ports.store.read(resting, limit=_TOKEN_LIMIT) if resting else authority.stamp(imprint, now)
+    token = _resting(checkpoint, authority, imprint, ports) or authority.stamp(imprint, now)
     # Never rest or record what does not verify: a token is only worth what a stranger can check.
     stamped = authority.verify(token, imprint)
     sha256 = hashlib.sha256(token).hexdigest()

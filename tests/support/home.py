@@ -12,7 +12,7 @@ from typing import Any
 from app import clocks
 from app.cli.ingest import ingest_files, summary
 from app.foreground import drain
-from app.intake import Found, Skipped, find_files, take_in
+from app.intake import Found, Skipped, find_files, take_again, take_in
 from app.settings import Settings, load_settings
 from app.wiring import wired
 from pipeline import flow
@@ -54,11 +54,14 @@ class Home:
         return recording
 
     def offer(self, path: Path, *, device: str | None = None, officer: str | None = None) -> str:
-        """Take a file down without running anything; the recording's id."""
+        """Take a file down, or down again, without running anything; the recording's id."""
         found = next(iter(find_files(path)))
         assert isinstance(found, Found), found
         said = operator_claims(device=device, officer=officer)
-        return take_in(found, said=said, ports=self.ports, now=clocks.now()).recording
+        arrival = take_in(found, said=said, ports=self.ports, now=clocks.now())
+        if not arrival.is_new:
+            take_again(found, arrival, said=said, ports=self.ports, now=clocks.now())
+        return arrival.recording
 
     def run(self, step: str, recording: str, *, clock: Clock | None = None, ports: Ports | None = None) -> flow.Result:
         """Run one job as a worker would."""
