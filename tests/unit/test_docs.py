@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from app.cli.main import app as commands
+from app.cli.main import command_line
 from app.settings import SETTINGS
 from evidence.chunk_tree import chunk_tree_of
 from evidence.lifecycle import State
@@ -57,7 +57,7 @@ def settings_table() -> str:
 
 def every_command() -> Iterator[tuple[str, str]]:
     """Each command as it is typed, and the first line of its help."""
-    root = typer.main.get_command(commands)
+    root = typer.main.get_command(command_line())
     for name, command in sorted(getattr(root, "commands").items()):  # noqa: B009  # typer's group is not typed so
         inner = getattr(command, "commands", None)
         for under, one in sorted(inner.items()) if inner else [("", command)]:
