@@ -36,7 +36,9 @@ SETTINGS: Mapping[str, Setting] = {
     "tsa_urls": Setting(
         "EVIDOCK_TSA_URLS", "RFC 3161 authorities, separated by spaces; none: a local one, trust `self`", ""
     ),
-    "agency": Setting("EVIDOCK_AGENCY", "name of the custody log and its keys, like a domain", "evidock.local"),
+    "agency": Setting(
+        "EVIDOCK_AGENCY", "name of the custody log and its keys, like a domain; empty: one of its own", ""
+    ),
     "timezone": Setting("EVIDOCK_TIMEZONE", "zone of the cameras' clocks", "Asia/Shanghai"),
     "catalog": Setting("EVIDOCK_CATALOG", "recording catalog (YAML); empty: the default one", ""),
     "default_item": Setting(

@@ -46,7 +46,7 @@ def run_watcher(settings: Settings, roots: Sequence[Path], *, stop: threading.Ev
     docks = {intake.dock_name(root): root for root in (path.resolve() for path in roots)}
     with (
         wired(settings, actor=f"watcher:{settings.dock}") as ports,
-        open_link(settings.broker_url, home=settings.home, namespace=settings.agency) as link,
+        open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin) as link,
         FolderWatcher(docks, quiet_s=settings.quiet_s, poll_s=min(_WALK_S, 10 * settings.quiet_s)) as folders,
     ):
         tie = Rounds("broker", lambda: _keep_up(link), stop=stop, tell=on_notice)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where settings become engines: the one place that chooses them."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from storage.objects import ObjectStore
 from storage.objects_file import DirectoryStore
 from storage.register.register import Register, open_register
 from storage.signing import KeyFile
+
+_LOCAL = "evidock.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,14 @@ def open_store(settings: Settings) -> ObjectStore:
 def open_keys(settings: Settings) -> Keys:
     """The installation's keys, made at the first start (mode 0600)."""
     folder = settings.home / "keys"
-    log = KeyFile.create_or_load(folder / "log.pem", settings.agency)
-    return Keys(log, KeyFile.create_or_load(folder / "records.pem", f"{settings.agency}/records"))
+    origin = settings.agency or _own_name(KeyFile.create_or_load(folder / "log.pem", _LOCAL))
+    log = KeyFile.create_or_load(folder / "log.pem", origin)
+    return Keys(log, KeyFile.create_or_load(folder / "records.pem", f"{origin}/records"))
+
+
+def _own_name(key: KeyFile) -> str:
+    """A name no other installation has: two that were never named must not pass for each other's forgers."""
+    return f"{_LOCAL}/{hashlib.sha256(key.verifier_key.public_key).hexdigest()[:8]}"
 
 
 def open_authorities(settings: Settings, *, now: datetime) -> tuple[Authority, ...]:
@@ -95,7 +104,7 @@ def _authority_name(url: str) -> str:
 
 def open_log(settings: Settings, store: ObjectStore, keys: Keys) -> CustodyLog:
     """The custody log in the object store."""
-    return CustodyLog(store, settings.agency, signers=[keys.log.signer()], verifiers=[keys.log.verifier()])
+    return CustodyLog(store, keys.log.name, signers=[keys.log.signer()], verifiers=[keys.log.verifier()])
 
 
 def open_register_at(url: str, *, store: ObjectStore, keys: Keys) -> Register:

@@ -44,7 +44,7 @@ def run_worker(
     owner = f"{clocks.owner()}:{clocks.chance(4).hex()}"
     with (
         wired(settings, actor=f"worker:{clocks.owner()}") as ports,
-        open_link(settings.broker_url, home=settings.home, namespace=settings.agency) as link,
+        open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin) as link,
     ):
         link.require_program()
         serve(ports, link, clock=clock, owner=owner, threads=threads, stop=stop, grace_s=grace_s, tell=on_notice)

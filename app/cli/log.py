@@ -50,7 +50,7 @@ def check(home: Home = None, as_json: AsJson = False) -> None:
     """
     with session(home) as (ports, settings), progress_bar("checking the log", quiet=as_json):
         verifiers = [open_keys(settings).log.verifier()]
-        found = check_log(ports.store, verifiers, origin=settings.agency)
+        found = check_log(ports.store, verifiers, origin=ports.log.origin)
     told = CheckReport(tuple(found.findings), found.objects, found.size_bytes)
     size = 0 if found.checkpoint is None else found.checkpoint.size
     body = {

@@ -6,44 +6,65 @@
 
 import sys
 import warnings
+from collections.abc import Iterable, Mapping
+from importlib import import_module
 
 import typer
 
-from app.cli import cases, clip, demo, doctor, ingest, log, people, processes, recordings, verify
 from app.cli.session import err, explain
 from app.wiring import check_packages
 from evidence.errors import EvidockError
 
-app = typer.Typer(
-    name="evidock",
-    help="Takes footage in from cameras, proves that it was never altered, finds it by case, cuts exact clips.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("demo")(demo.demo)
-app.command("ingest")(ingest.ingest)
-app.command("watch")(processes.watch)
-app.command("worker")(processes.worker)
-app.command("recordings")(recordings.recordings)
-app.command("show")(recordings.show)
-app.add_typer(cases.app, name="case")
-app.command("clip")(clip.clip)
-app.command("verify")(verify.verify)
-app.add_typer(log.app, name="log")
-app.command("doctor")(doctor.doctor)
-app.add_typer(people.device, name="device")
-app.add_typer(people.officer, name="officer")
+# Each command's module and what it holds there. Only what was asked for is imported: a command that
+# lists rows does not wait for the media libraries.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": ("demo", "demo"),
+    "ingest": ("ingest", "ingest"),
+    "watch": ("processes", "watch"),
+    "worker": ("processes", "worker"),
+    "recordings": ("recordings", "recordings"),
+    "show": ("recordings", "show"),
+    "case": ("cases", "app"),
+    "clip": ("clip", "clip"),
+    "verify": ("verify", "verify"),
+    "log": ("log", "app"),
+    "doctor": ("doctor", "doctor"),
+    "device": ("people", "device"),
+    "officer": ("people", "officer"),
+}
+
+
+def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with these commands; all, if none are named."""
+    line = typer.Typer(
+        name="evidock",
+        help="Takes footage in from cameras, proves it was never altered, finds it by case, cuts exact clips.",
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    # With one command only, Typer would take its name for an argument.
+    line.callback()(lambda: None)
+    for name in names:
+        module, attribute = COMMANDS[name]
+        command = getattr(import_module(f"app.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            line.add_typer(command, name=name)
+        else:
+            line.command(name)(command)
+    return line
 
 
 def run() -> None:
     """Run the command line of this process, and exit with its status."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    asked = sys.argv[1:2]
     try:
         check_packages()
-        app(prog_name="evidock")
+        line = command_line(asked if asked and asked[0] in COMMANDS else COMMANDS)
+        line(prog_name="evidock")
     except EvidockError as error:
         sys.exit(explain(error))
     except KeyboardInterrupt:
