@@ -15,6 +15,7 @@ from workers import actors, broker, client, valkey
 from workers.broker import HintBroker, Hints
 from workers.link import open_link
 from workers.rounds import Outage, Rounds
+from workers.solitude import Solitude
 
 
 def fake_program(folder: Path, name: str) -> Path:
@@ -194,3 +195,48 @@ def test_a_defect_in_a_round_stops_the_process_instead_of_the_round_only() -> No
     rounds.join(5)
     assert stop.is_set()
     assert isinstance(rounds.failed, KeyError)
+
+
+# --- solitude ---------------------------------------------------------------------------------
+
+
+def test_who_is_alone_waits_for_the_others_and_goes_before_those_who_come_later() -> None:
+    solitude = Solitude()
+    order: list[str] = []
+    started, ended = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with solitude.together():
+            started.set()
+            ended.wait(5)
+            order.append("first has ended")
+
+    def suspect() -> None:
+        with solitude.alone():
+            order.append("the suspect begins")
+            time.sleep(0.1)
+            order.append("the suspect has ended")
+
+    def later() -> None:
+        with solitude.together():
+            order.append("the later one begins")
+
+    threads = [threading.Thread(target=one) for one in (first, suspect, later)]
+    for thread in threads:
+        thread.start()
+        assert started.wait(5)
+        time.sleep(0.05)
+    assert order == []
+    ended.set()
+    for thread in threads:
+        thread.join(5)
+    assert order == ["first has ended", "the suspect begins", "the suspect has ended", "the later one begins"]
+
+
+def test_a_job_that_fails_leaves_its_place() -> None:
+    solitude = Solitude()
+    for manner in (solitude.alone, solitude.together):
+        with pytest.raises(KeyError), manner():
+            raise KeyError("a defect")
+    with solitude.alone():
+        pass
