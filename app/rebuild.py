@@ -10,13 +10,13 @@ from pathlib import Path
 
 from app import clocks
 from app.settings import Settings
-from app.wiring import open_keys, open_log, open_register_at, open_store, wired
+from app.wiring import in_use, open_keys, open_log, open_register_at, open_store, wired
 from evidence.errors import BadInput
 from pipeline.reconcile import open_missing_jobs
 from storage.register.rebuild import Rebuilt, rebuild
 
 _SQLITE = "sqlite:///"
-_SIDE_FILES = ("", "-wal", "-shm")
+_SIDE_FILES = ("-wal", "-shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,21 @@ def rebuild_register(settings: Settings) -> Replaced:
 
     Raises:
         BadInput: the register is not one we can put in place (only SQLite files are).
+        InUse: processes of the installation are running.
         LogInconsistent, SignatureInvalid, RecordMalformed: what rests does not hold; nothing was replaced.
     """
     if not settings.register_url.startswith(_SQLITE):
         raise BadInput(f"cannot replace the register at {settings.register_url}: only {_SQLITE}PATH")
     place = Path(settings.register_url.removeprefix(_SQLITE))
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with in_use(settings, alone=True):
+        found, old = _replace(place, settings)
+    with wired(settings, actor="doctor") as ports:
+        opened = open_missing_jobs(ports=ports, now=clocks.now())
+    return Replaced(found, place, old, len(opened))
+
+
+def _replace(place: Path, settings: Settings) -> tuple[Rebuilt, Path | None]:
     fresh = place.with_name(place.name + ".rebuilt")
     _remove(fresh)
     keys, store = open_keys(settings), open_store(settings)
@@ -49,21 +59,22 @@ def rebuild_register(settings: Settings) -> Replaced:
         found = rebuild(register, store=store, log=open_log(settings, store, keys), verifiers=keys.verifiers)
     finally:
         register.close()
-    old = _put_in_place(fresh, place)
-    with wired(settings, actor="doctor") as ports:
-        opened = open_missing_jobs(ports=ports, now=clocks.now())
-    return Replaced(found, place, old, len(opened))
+    return found, _put_in_place(fresh, place)
 
 
 def _put_in_place(fresh: Path, place: Path) -> Path | None:
-    """Swap the files; a write-ahead log belongs to its own database and moves with it."""
+    """Swap the files: under its name there is the old register or the new one, never none.
+
+    The old write-ahead log goes first: replayed over the new file it would ruin it. A kill right after
+    leaves the old file without its last commits, which the next publication refuses as rolled back.
+    """
     old = None
     if place.exists():
         old = place.with_name(f"{place.name}.before-{clocks.now():%Y%m%dT%H%M%S}")
-        for suffix in reversed(_SIDE_FILES):
+        for suffix in _SIDE_FILES:
             _move(Path(f"{place}{suffix}"), Path(f"{old}{suffix}"))
-    for suffix in reversed(_SIDE_FILES):
-        _move(Path(f"{fresh}{suffix}"), Path(f"{place}{suffix}"))
+        os.link(place, old)
+    fresh.replace(place)
     folder = os.open(place.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
@@ -76,5 +87,5 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    for suffix in (*_SIDE_FILES, ".migrate", ".publish"):
+    for suffix in ("", *_SIDE_FILES, ".migrate", ".publish"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)

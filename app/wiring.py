@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where settings become engines: the one place that chooses them."""
 
+import fcntl
 import hashlib
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import evidence
 from app import clocks
 from app.settings import Settings
 from devices.safe_open import open_beneath
-from evidence.errors import BadInput, Refused
+from evidence.errors import BadInput, InUse, Refused, RegisterLost
 from evidence.note import Verifier
 from pipeline.catalog import DEFAULT, load_catalog
 from pipeline.ports import Ports
@@ -24,6 +25,7 @@ from pipeline.tsa.port import Authority, TrustAnchors
 from storage.custody_log import CustodyLog
 from storage.objects import ObjectStore
 from storage.objects_file import DirectoryStore
+from storage.register import search
 from storage.register.register import Register, open_register
 from storage.signing import KeyFile
 
@@ -118,15 +120,54 @@ def wired(settings: Settings, *, actor: str) -> Iterator[Ports]:
 
     Raises:
         BadInput: a setting cannot be used. StoreUnavailable, RegisterUnavailable: an engine is down.
+        RegisterLost: it must be rebuilt first. InUse: that is being done.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
+    with in_use(settings), _opened(settings, actor=actor) as ports:
+        yield ports
+
+
+@contextmanager
+def in_use(settings: Settings, *, alone: bool = False) -> Iterator[None]:
+    """Be counted among the processes of an installation while the block runs; `alone`: be the only one.
+
+    The kernel keeps the count: a process that dies is gone from it.
+
+    Raises:
+        InUse: others are running, or one that wants to be alone.
+    """
+    with (settings.home / "in-use").open("a") as count:
+        try:
+            fcntl.flock(count, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            told = "stop its watchers, workers and commands first" if alone else "its register is being rebuilt"
+            raise InUse(f"{settings.home} is in use: {told}") from error
+        yield
+
+
+def _refuse_a_lost_register(register: Register, log: CustodyLog) -> None:
+    newest = log.newest()
+    if newest is None or newest.size == 0:
+        return
+    with register.view() as connection:
+        if not search.newest_events(connection, 1):
+            raise RegisterLost(
+                f"the register is empty, but the custody log has {newest.size} entries: "
+                "run `evidock doctor --rebuild-register`"
+            )
+
+
+@contextmanager
+def _opened(settings: Settings, *, actor: str) -> Iterator[Ports]:
     keys, store = open_keys(settings), open_store(settings)
     register = open_register_at(settings.register_url, store=store, keys=keys)
+    log = open_log(settings, store, keys)
     try:
+        _refuse_a_lost_register(register, log)
         yield Ports(
             store=store,
             register=register,
-            log=open_log(settings, store, keys),
+            log=log,
             signer=keys.records.signer(),
             verifiers=keys.verifiers,
             authorities=open_authorities(settings, now=clocks.now()),

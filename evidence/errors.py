@@ -214,3 +214,15 @@ class WrongState(Refused):
     """The lifecycle does not allow this step from the state the recording is in."""
 
     code = "wrong-state"
+
+
+class RegisterLost(Refused):
+    """The register is empty beside a custody log that has entries: it must be rebuilt before anything is written."""
+
+    code = "register-lost"
+
+
+class InUse(Refused):
+    """Other processes of this installation are running."""
+
+    code = "in-use"

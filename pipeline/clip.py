@@ -9,6 +9,7 @@ to the recording's packet root, and that root, the seal and the serving to signe
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,16 +74,37 @@ def clip(
         original = search.original(connection, recording)
     if original["packet_root"] is None or original["sealed_at"] is None:
         raise BadInput(f"{recording} has no media that can be cut (see `evidock show {recording}`)")
-    made = _cut(original, span, out, ports)
-    try:
-        _record(recording, span, out, made, ports=ports, now=now)
-        proof = out.with_name(out.name + ".proof.json")
-        _write(proof, _proof(recording, original, span=span, out=out, made=made, ports=ports, keys=keys))
-    except BaseException:
-        # A clip without its proof is worth nothing and could be taken for one that has it.
-        out.unlink(missing_ok=True)
-        raise
+    proof = out.with_name(out.name + ".proof.json")
+    with drafts(out, proof) as (clip_draft, proof_draft):
+        made = _cut(original, span, clip_draft, ports)
+        _record(recording, span, clip_draft, made, name=out.name, ports=ports, now=now)
+        told = _proof(recording, original, span=span, out=clip_draft, made=made, ports=ports, keys=keys)
+        proof_draft.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
     return Clip(recording, out, proof, span, made)
+
+
+@contextmanager
+def drafts(out: Path, proof: Path) -> Iterator[tuple[Path, Path]]:
+    """Drafts of a clip and its proof, which get their names when the block ends well: the proof first.
+
+    A clip without its proof could be taken for one that never had any.
+
+    Raises:
+        StoreUnavailable: they cannot be written.
+    """
+    made = tuple(path.with_name(f".{path.name}.draft{path.suffix}") for path in (out, proof))
+    try:
+        yield made[0], made[1]
+        for draft in made:
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
+        made[1].replace(proof)
+        made[0].replace(out)
+    except OSError as error:
+        raise StoreUnavailable(f"the clip or its proof cannot be written: {error.strerror}") from error
+    finally:
+        for draft in made:
+            draft.unlink(missing_ok=True)
 
 
 def _cut(original: search.Row, span: Span, out: Path, ports: Ports) -> Cut:
@@ -101,7 +123,7 @@ def _reader(ports: Ports, key: str) -> ReadRange:
     return lambda start, length: ports.store.read_range(key, start, length)
 
 
-def _record(recording: str, span: Span, out: Path, made: Cut, *, ports: Ports, now: datetime) -> None:
+def _record(recording: str, span: Span, out: Path, made: Cut, *, name: str, ports: Ports, now: datetime) -> None:
     facts = {
         "asked": _told(span),
         "clip_sha256": _sha256(out),
@@ -109,7 +131,7 @@ def _record(recording: str, span: Span, out: Path, made: Cut, *, ports: Ports, n
         "frames": made.frames,
         "size_bytes": made.size_bytes,
     }
-    happening = Happening("clipped", about(recording), facts=facts, detail={"name": out.name})
+    happening = Happening("clipped", about(recording), facts=facts, detail={"name": name})
     with ports.register.begin() as writing:
         writing.record(happening, actor=ports.actor, at=now)
 
@@ -173,16 +195,3 @@ def _told(span: Span) -> dict[str, str]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write(path: Path, proof: dict[str, Any]) -> None:
-    with _disk():
-        path.write_text(json.dumps(proof, ensure_ascii=False, indent=1) + "\n")
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnavailable(f"the proof cannot be written: {error.strerror}") from error

@@ -11,7 +11,6 @@ from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, report, session
 from evidence import instant
 from pipeline import casework
-from storage.publisher import publish
 from storage.register import search
 
 app = typer.Typer(no_args_is_help=True, help="Cases: open them, see what they hold, link by hand.")
@@ -37,7 +36,6 @@ def new(
     opened = casework.NewCase(number, title, tuple(officer), instant.from_text(start), instant.from_text(end), item)
     with session(home) as (ports, _):
         links = casework.open_case(opened, ports=ports, now=clocks.now())
-        publish(ports.register, ports.log)
     told = {"case": number, "recordings_linked": links}
     report(
         told,
@@ -118,7 +116,6 @@ def unlink(
 def _link(number: str, things: list[str], why: str, *, withdraw: bool, home: Home, as_json: bool) -> None:
     with session(home) as (ports, _):
         segments = casework.link(number, things, why=why, withdraw=withdraw, ports=ports, now=clocks.now())
-        publish(ports.register, ports.log)
     did = "withdrawn from" if withdraw else "linked to"
     told = {"case": number, "segments": segments}
     report(told, as_json=as_json, show=lambda: out.print(f"{len(segments)} segments {did} case {number}"))
@@ -132,7 +129,6 @@ def close(number: Number, home: Home = None, as_json: AsJson = False) -> None:
     """
     with session(home) as (ports, _):
         casework.close_case(number, ports=ports, now=clocks.now())
-        publish(ports.register, ports.log)
     report({"case": number, "closed": True}, as_json=as_json, show=lambda: out.print(f"case {number} is closed"))
 
 

@@ -22,6 +22,8 @@ from app.wiring import wired
 from app.words import word
 from evidence.errors import EvidockError
 from pipeline.ports import Ports
+from storage.publisher import publish
+from storage.register import search
 
 Home = Annotated[
     Path | None,
@@ -46,10 +48,17 @@ err = _console(stderr=True)
 
 @contextmanager
 def session(home: Path | None) -> Iterator[tuple[Ports, Settings]]:
-    """The engines of the installation at `home`, for the person at this terminal."""
+    """The engines of the installation at `home`, for the person at this terminal.
+
+    What the command recorded is in the public log when it ends: a register lost later loses none of it.
+    """
     settings = load_settings(home=home)
     with wired(settings, actor=f"cli:{_person()}") as ports:
         yield ports, settings
+        with ports.register.view() as connection:
+            waits = search.has_unpublished(connection)
+        if waits:
+            publish(ports.register, ports.log)
 
 
 def _person() -> str:

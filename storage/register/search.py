@@ -268,6 +268,12 @@ def newest_events(connection: Connection, limit: int) -> list[Row]:
     return _all(connection, select(custody_events).order_by(custody_events.c.id.desc()).limit(limit))
 
 
+def has_unpublished(connection: Connection) -> bool:
+    """True when a committed custody event is not a leaf of the public log yet."""
+    wanted = select(custody_events.c.id).where(custody_events.c.leaf_index.is_(None)).limit(1)
+    return connection.scalar(wanted) is not None
+
+
 def newest_checkpoint(connection: Connection) -> Row | None:
     """The checkpoint of greatest size that the register knows."""
     return _one(connection, select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1))
