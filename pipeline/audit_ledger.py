@@ -49,7 +49,7 @@ class _Last:
 class Told:
     """Everything the believed events say of things at rest.
 
-    `arrivals`: by recording, leaf hashes of the events that its receipt carries. `details`, `anchors`:
+    `leaves`: by recording, leaf hashes of its events, of which its receipt carries some. `details`, `anchors`:
     with the name of an event that speaks of them. `first_derived`, `first_stamped` and `states` hold what
     a row of the register should, each after the place of its event: a register keeps the first derivative
     of a kind, the first token of an authority, and the last state (None: the row is taken away).
@@ -61,7 +61,7 @@ class Told:
     first_derived: dict[tuple[str, str], tuple[int, Derived]] = field(default_factory=dict)
     stamped: dict[tuple[int, str, str], Stamped] = field(default_factory=dict)
     first_stamped: dict[tuple[int, str], tuple[int, Stamped]] = field(default_factory=dict)
-    arrivals: dict[str, set[str]] = field(default_factory=dict)
+    leaves: dict[str, set[str]] = field(default_factory=dict)
     states: dict[str, tuple[int, State | None]] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
     anchors: dict[tuple[int, str], str] = field(default_factory=dict)
@@ -180,8 +180,7 @@ class Ledger:
 
     def _listen_about(self, recording: str, event: CustodyEvent, leaf: str, order: int) -> None:
         told = self.told
-        if event.kind in ("arrived", "measured"):
-            told.arrivals.setdefault(recording, set()).add(leaf)
+        told.leaves.setdefault(recording, set()).add(leaf)
         if event.kind in STATES:
             _later(told.states, recording, (order, STATES[event.kind]))
         _HEARD.get(event.kind, _unheard)(told, event, order)

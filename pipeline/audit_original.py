@@ -122,7 +122,7 @@ def _check_receipt(sealed: Sealed, told: Told, *, trust: Trust, origin: str, she
     said = (receipt.recording, receipt.sha256, receipt.size_bytes)
     if said != (sealed.recording, sealed.sha256, sealed.size_bytes):
         sheet.blame(key, "contradictory", f"it speaks of {said[0]}, {said[1]} with {said[2]} bytes")
-    elif not carried <= told.arrivals.get(sealed.recording, set()):
+    elif not carried <= told.leaves.get(sealed.recording, set()):
         sheet.blame(key, "contradictory", f"it carries events that the records of {sealed.recording} lack")
 
 
