@@ -37,6 +37,7 @@ chaos:  ## kills, floods and lost brokers over real processes; the seed is print
 docs:  ## write the tables of docs/ that are made from the code
 	$(PREPARE) dev
 	$(IN) tests.support.error_table
+	$(IN) tests.unit.test_docs
 
 lock:  ## make the locks anew from pyproject.toml; ARGS=--upgrade takes newer releases
 	$(PREPARE) lock $(ARGS)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where recordings are listed and looked at."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -67,19 +67,19 @@ def show(
     report(body, as_json=as_json, show=lambda: _show(body, zone))
 
 
-def show_time(text: str | None, zone: Any) -> str:
-    """An instant for people: in the agency's zone, with its offset."""
+def show_time(text: str | None, zone: tzinfo, *, grain: str = "seconds") -> str:
+    """An instant for people: in the agency's zone, with its offset, cut to `grain` (as `isoformat` names it)."""
     if text is None:
         return "unknown"
     moment: datetime = instant.from_text(text).astimezone(UTC).astimezone(zone)
-    return moment.isoformat(sep=" ", timespec="milliseconds")
+    return moment.isoformat(sep=" ", timespec=grain)
 
 
-def _show(body: dict[str, Any], zone: Any) -> None:
+def _show(body: dict[str, Any], zone: tzinfo) -> None:
     out.print(f"[bold]{body['id']}[/] {word('state', body['state'])}  {body['kind'] or ''}", highlight=False)
     duration = "–" if body["duration"] is None else media_time.show(Fraction(body["duration"]))
     facts = [
-        ("start", show_time(body["start"], zone)),
+        ("start", show_time(body["start"], zone, grain="milliseconds")),
         ("length", duration),
         ("device", body["device"]),
         ("officer", body["officer"]),
