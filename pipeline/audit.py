@@ -15,7 +15,7 @@ from pipeline.audit_checkpoints import Checkpoints, check_anchors, check_tokens
 from pipeline.audit_clip import verify_clip
 from pipeline.audit_ledger import EVENTS_TABLE, Ledger, Told
 from pipeline.audit_log import check_events, trust_of, walk_log
-from pipeline.audit_names import check_derivatives, check_details, check_names
+from pipeline.audit_names import check_derivatives, check_details, check_names, names_at_rest
 from pipeline.audit_original import check_original
 from pipeline.audit_records import Measured
 from pipeline.audit_register import check_rows, read_rows, rows_of
@@ -41,7 +41,9 @@ def verify_all(ports: Ports, *, progress: Progress = unheard) -> AuditReport:
     """
     sheet = StoreSheet(ports.store, progress)
     ledger = _ledger(ports, sheet)
-    # (1) What the register remembers of the log comes first: what is published meanwhile cannot look lost.
+    # (1) What rests, and what the register remembers of the log, come before the log is read: what is
+    #     laid down or published meanwhile can then look neither untracked nor lost.
+    names = names_at_rest(sheet)
     with ports.register.view() as connection:
         remembered = search.every(connection, "checkpoints")
     size = walk_log(ports, ledger, remembered, sheet=sheet)
@@ -52,7 +54,7 @@ def verify_all(ports: Ports, *, progress: Progress = unheard) -> AuditReport:
     check_rows(ledger.told, rows, sheet=sheet)
     # (3) From the records to the store, (4) and from the store to the records.
     _check_store(ledger.told, ports, sheet=sheet)
-    check_names(ledger.told, sheet=sheet)
+    check_names(ledger.told, names, sheet=sheet)
     return sheet.report()
 
 

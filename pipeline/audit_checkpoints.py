@@ -13,6 +13,7 @@ from pipeline.audit_ledger import Told
 from pipeline.audit_log import trust_of
 from pipeline.audit_records import Stamped
 from pipeline.audit_sheet import StoreSheet
+from pipeline.audit_trust import is_by_a_stranger
 from pipeline.ports import Ports
 from pipeline.tsa.port import TimeToken
 from pipeline.tsa.rfc3161 import verify_response
@@ -93,5 +94,9 @@ def _verified(token: bytes, signed: SignedCheckpoint, key: str, *, ports: Ports,
     try:
         return verify_response(token, message_sha256=imprint, anchors=anchors)
     except TokenInvalid as error:
-        sheet.blame(key, error.code, error.message)
+        if is_by_a_stranger(error):
+            # As after a change of authorities: the token is the recorded one, its anchor is not here.
+            sheet.doubt(key, "untrusted", "no anchor of the authorities that are set vouches for its signer")
+        else:
+            sheet.blame(key, error.code, error.message)
         return None

@@ -30,12 +30,13 @@ from evidence.errors import (
 )
 from evidence.merkle import leaf_hash
 from evidence.packet_tree import packet_leaf
-from pipeline.audit_proof import LARGEST_PROOF, ClipProofFile, parse_proof, was_a_proof
+from pipeline.audit_proof import LARGEST_PROOF, CarriedToken, ClipProofFile, parse_proof, was_a_proof
 from pipeline.audit_served import Served, read_served
 from pipeline.audit_sheet import AuditReport, Sheet
-from pipeline.audit_trust import Trust
+from pipeline.audit_trust import Trust, is_by_a_stranger
 from pipeline.media.clip_file import ObservedClip, observe
 from pipeline.ports import Progress, unheard
+from pipeline.tsa.port import TrustAnchors
 from pipeline.tsa.rfc3161 import verify_response
 
 
@@ -217,10 +218,20 @@ def _check_tokens(proof: ClipProofFile, served: Served, *, name: str, trust: Tru
         elif trust.anchors is None:
             sheet.remark(f"not checked: {who}: no trust anchor was given")
         else:
-            imprint = hashlib.sha256(text.encode()).digest()
-            try:
-                stamped = verify_response(token.response, message_sha256=imprint, anchors=trust.anchors)
-            except TokenInvalid as error:
-                sheet.blame(name, error.code, f"{who}: {error.message}")
-                continue
-            sheet.remark(f"existed before {stamped.latest.isoformat()}, says {token.authority} ({token.trust})")
+            _check_token(token, text, who, name=name, anchors=trust.anchors, sheet=sheet)
+
+
+def _check_token(token: CarriedToken, text: str, who: str, *, name: str, anchors: TrustAnchors, sheet: Sheet) -> None:
+    imprint = hashlib.sha256(text.encode()).digest()
+    try:
+        stamped = verify_response(token.response, message_sha256=imprint, anchors=anchors)
+    except TokenInvalid as error:
+        if not is_by_a_stranger(error):
+            sheet.blame(name, error.code, f"{who}: {error.message}")
+        elif token.trust == "self":
+            # It would prove nothing against whoever made it: without its anchor it is as if it were not there.
+            sheet.remark(f"not checked: {who}: no anchor vouches for it, and it calls itself self-asserted")
+        else:
+            sheet.doubt(name, "untrusted", f"{who}: no trust anchor vouches for its signer")
+        return
+    sheet.remark(f"existed before {stamped.latest.isoformat()}, says {token.authority} ({token.trust})")

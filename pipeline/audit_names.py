@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where the store is walked the other way: from every name at rest to the record that speaks of it."""
 
+from collections.abc import Sequence
+
 from evidence.errors import IntegrityError
 from pipeline.audit_ledger import Told
 from pipeline.audit_sheet import StoreSheet
@@ -21,8 +23,22 @@ def recorded_keys(told: Told) -> set[str]:
     return keys | {layout.token_key(one.size, one.authority, one.sha256) for one in told.stamped.values()}
 
 
-def check_names(told: Told, *, sheet: StoreSheet) -> None:
-    """Note every object that no record speaks of.
+def names_at_rest(sheet: StoreSheet) -> list[str]:
+    """Every key of the store, in order; to be asked for before the records are read, so that none is news.
+
+    Raises:
+        StoreUnavailable: nothing was decided.
+    """
+    try:
+        return sorted(sheet.store.keys())
+    except IntegrityError as error:
+        # A link or a pipe where a folder should be.
+        sheet.blame("store", error.code, error.message)
+        return []
+
+
+def check_names(told: Told, keys: Sequence[str], *, sheet: StoreSheet) -> None:
+    """Note every object of `keys` that no record speaks of.
 
     A detail without an event is normal: it is laid down before its transaction, which may not have
     been committed. Its bytes must be what its name says all the same.
@@ -31,11 +47,6 @@ def check_names(told: Told, *, sheet: StoreSheet) -> None:
         StoreUnavailable: nothing was decided.
     """
     recorded, orphans = recorded_keys(told), 0
-    try:
-        keys = sorted(sheet.store.keys())
-    except IntegrityError as error:
-        sheet.blame("store", error.code, error.message)
-        return
     for key in keys:
         if key.startswith(_DETAILS):
             sha256 = key.rpartition("/")[2]

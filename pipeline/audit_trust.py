@@ -7,8 +7,10 @@ origin as its name; the keys that sign records of that agency are named `<origin
 
 from dataclasses import dataclass
 
+from cryptography.x509.verification import VerificationError
+
 from evidence import checkpoint
-from evidence.errors import RecordMalformed
+from evidence.errors import RecordMalformed, TokenInvalid
 from evidence.note import Verifier, split_note
 from evidence.verdict import Verdict
 from pipeline.tsa.port import TrustAnchors
@@ -58,3 +60,11 @@ def signers_of(note: str | bytes) -> str:
     """Who a note says to be signed by, as `name+id`, for the words of a finding."""
     _, signatures = split_note(note)
     return ", ".join(f"{one.name}+{one.key_hash:08x}" for one in signatures)
+
+
+def is_by_a_stranger(error: TokenInvalid) -> bool:
+    """True when a time token is sound in itself, but no anchor vouches for whoever signed it.
+
+    The chain is looked at last of what the token itself must hold: all else had held by then.
+    """
+    return isinstance(error.__cause__, VerificationError)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from app import clocks, intake
+from app.foreground import drain
 from evidence import instant
-from evidence.custody import Happening
+from evidence.claims import Claims
+from evidence.custody import CustodyEvent, Happening
 from evidence.errors import StoreUnavailable
 from evidence.merkle import leaf_hash
 from evidence.note import sign_note
@@ -141,7 +144,33 @@ def test_45_a_token_of_a_stranger_is_no_token_even_when_a_record_names_it(home: 
         with ports.register.begin() as writing:
             happening = Happening("stamped", f"recording/{home.recordings['plain']}", facts=facts)
             writing.record(happening, actor="test", at=NOON)
-        assert found(audit.verify_all(ports)) == [(key, "token-invalid")]
+        report = audit.verify_all(ports)
+        assert (report.verdict, found(report)) == (Verdict.UNDECIDABLE, [(key, "untrusted")])
+
+
+def test_44_a_token_over_other_bytes_is_found_even_when_a_record_names_it(home: Home) -> None:
+    with home.ports() as ports:
+        one, other = home.keys_at_rest(layout.TOKENS_PREFIX)[:2]
+        token = (home.objects / other).read_bytes()
+        size, sha256 = int(one.split("/")[2]), hashlib.sha256(token).hexdigest()
+        ports.store.put_bytes_once(layout.token_key(size, "local", sha256), token)
+        tokens = [{"authority": "local", "gen_time": instant.to_text(NOON), "sha256": sha256, "trust": "self"}]
+        with ports.register.begin() as writing:
+            facts = {"size": size, "tokens": tokens}
+            happening = Happening("stamped", f"recording/{home.recordings['plain']}", facts=facts)
+            writing.record(happening, actor="test", at=NOON)
+        assert found(audit.verify_all(ports)) == [(layout.token_key(size, "local", sha256), "token-invalid")]
+
+
+def test_a_record_that_tells_another_time_than_its_token_is_found(home: Home) -> None:
+    key = home.keys_at_rest(layout.TOKENS_PREFIX)[0]
+    with home.ports() as ports, ports.register.begin() as writing:
+        sha256 = key.rpartition("/")[2].removesuffix(".tsr")
+        tokens = [{"authority": "local", "gen_time": instant.to_text(NOON), "sha256": sha256, "trust": "self"}]
+        facts = {"size": int(key.split("/")[2]), "tokens": tokens}
+        happening = Happening("stamped", f"recording/{home.recordings['plain']}", facts=facts)
+        writing.record(happening, actor="test", at=NOON)
+    assert (key, "another-time") in tampered(home)
 
 
 def test_a_token_that_is_gone_is_missing(home: Home) -> None:
@@ -169,8 +198,11 @@ def test_one_flipped_bit_in_a_tile_or_bundle_of_the_log_is_found(home: Home, pre
 @pytest.mark.parametrize("place", ["log/checkpoint", "kept"])
 def test_a_changed_checkpoint_is_found(home: Home, place: str) -> None:
     key = last(home, layout.CHECKPOINTS_PREFIX) if place == "kept" else place
-    flip(home, key, 8 * 20)
-    assert key in {name for name, _ in tampered(home)}
+    with home.ports() as ports:
+        flip(home, key, 8 * 20)
+        report = audit.verify_all(ports)
+    assert report.verdict is Verdict.TAMPERED
+    assert key in {name for name, _ in found(report)}
 
 
 def test_a_kept_checkpoint_that_is_gone_is_missed(home: Home) -> None:
@@ -204,8 +236,9 @@ def test_34_a_register_that_was_rolled_back_lacks_what_the_log_has(home: Home, t
 
 
 def test_a_log_that_is_gone_is_not_an_empty_log(home: Home) -> None:
-    shutil.rmtree(home.objects / "log")
-    assert Verdict.TAMPERED is audited(home).verdict
+    with home.ports() as ports:
+        shutil.rmtree(home.objects / "log")
+        assert audit.verify_all(ports).verdict is Verdict.TAMPERED
 
 
 # --- the register -------------------------------------------------------------------------------------
@@ -352,9 +385,41 @@ def test_a_store_that_cannot_be_read_decides_nothing(home: Home) -> None:
 
 @pytest.mark.parametrize("folder", ["log", "log/checkpoints", "log/tile", "originals", "details", "derivatives"])
 def test_a_link_in_the_place_of_a_folder_is_a_finding(home: Home, folder: str) -> None:
-    (home.objects / folder).rename(home.path / "aside")
-    (home.objects / folder).symlink_to(home.path / "aside")
-    assert audited(home).verdict is Verdict.TAMPERED
+    with home.ports() as ports:
+        (home.objects / folder).rename(home.path / "aside")
+        (home.objects / folder).symlink_to(home.path / "aside")
+        assert audit.verify_all(ports).verdict is Verdict.TAMPERED
+
+
+def test_what_is_laid_down_and_recorded_while_the_audit_runs_is_no_finding(home: Home, tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    (card / "note.gpx").write_bytes(b"<gpx></gpx>")
+
+    def ingest(_: float) -> None:
+        for offered in intake.find_files(card):
+            assert isinstance(offered, intake.Found)
+            arrival = intake.take_in(offered, said=Claims(), ports=ports, now=clocks.now())
+            drain([arrival.recording], ports=ports, lease_s=30, at_once=1)
+
+    with home.ports() as ports:
+        before = len(list(ports.store.keys()))
+        report = audit.verify_all(ports, progress=ingest)
+        assert len(list(ports.store.keys())) > before
+    assert (report.verdict, found(report)) == (Verdict.PROVEN, [])
+
+
+def test_an_anchor_that_the_log_never_signed_is_found(home: Home) -> None:
+    with home.ports() as ports:
+        newest = ports.log.newest()
+        assert newest is not None
+        anchored = CustodyEvent("device/N", 0, None, "noted", NOON, "test", {}, None, (newest.size, "ab" * 32))
+        note = sign_note(anchored.to_text(), [ports.signer])
+    home.sql(
+        "INSERT INTO custody_events (stream, seq, kind, at, actor, note, leaf_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        *("device/N", 0, "noted", instant.to_text(NOON), "test", note, leaf_hash(note.encode()).hex()),
+    )
+    assert tampered(home) == [("register/custody_events device/N number 0", "another-root")]
 
 
 def test_one_recording_is_checked_alone_and_its_damage_is_not_anothers(home: Home) -> None:
@@ -370,7 +435,7 @@ def test_one_recording_is_checked_alone_and_its_damage_is_not_anothers(home: Hom
 def test_a_recording_whose_place_in_the_log_does_not_hold_is_not_proven(home: Home, prefix: str) -> None:
     key = prefix if prefix == "log/checkpoint" else newest_tile(home, prefix)
     data = (home.objects / key).read_bytes()
-    write(home, key, bytes(byte ^ 1 for byte in data))
     with home.ports() as ports:
+        write(home, key, bytes(byte ^ 1 for byte in data))
         report = audit.verify_recording(ports, home.recordings["plain"])
     assert report.verdict is Verdict.TAMPERED

@@ -7,17 +7,18 @@ import json
 import random
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evidence.custody import Happening
+from app import clocks
+from evidence.custody import Happening, parse_event
 from evidence.errors import NotFound
 from evidence.media_time import Span
-from evidence.note import sign_note
+from evidence.note import sign_note, split_note
 from evidence.verdict import Verdict
 from pipeline import audit
 from pipeline.audit_clip import verify_clip
@@ -245,7 +246,7 @@ FIELDS: dict[str, Callable[[Body], object]] = {
     "log path": lambda b: b["records"][2]["log"]["path"].reverse(),
     "checkpoint": lambda b: b["records"][2]["log"].update(checkpoint=later(b["records"][2]["log"])),
     "origin": lambda b: b["records"][2]["log"].update(
-        checkpoint=b["records"][2]["log"]["checkpoint"].replace("evidock.local\n", "evidock.lokal\n", 1)
+        checkpoint=b["records"][2]["log"]["checkpoint"].replace("evidock.local", "evidock.lokal", 1)
     ),
     "token response": lambda b: b["tokens"][0].update(response=base64.b64encode(b"no token").decode()),
     "token spelling": lambda b: b["tokens"][0].update(response="=" + b["tokens"][0]["response"]),
@@ -263,8 +264,7 @@ def later(log: Body) -> str:
 
 
 def bend_signature(note: str) -> str:
-    at = note.rindex("A")
-    return note[:at] + "B" + note[at + 1 :]
+    return note[:-20] + ("A" if note[-20] != "A" else "B") + note[-19:]
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -385,6 +385,71 @@ def test_a_record_that_is_signed_but_not_in_the_log_is_refused(home: Home, serve
     assert "proof-invalid: clipped record" in told
 
 
+def in_log(home: Home, notes: list[str]) -> list[Body]:
+    """The notes as records of a proof: leaves of the log under a true checkpoint, whoever signed them."""
+    with home.ports() as ports:
+        newest = ports.log.newest()
+        assert newest is not None
+        signed = ports.log.publish([note.encode() for note in notes], at=newest.size)
+        places = enumerate(notes, start=newest.size)
+        return [{"note": note, "log": ports.log.proof(at, signed).to_json()} for at, note in places]
+
+
+def test_a_record_in_the_log_that_the_logs_own_key_signed_is_no_record(served: Served, tmp_path: Path) -> None:
+    home = copy_of_home(tmp_path / "home")
+    text = served.body["records"][0]["note"].rpartition("\n\n")[0] + "\n"
+    (record,) = in_log(home, [sign_note(text, [home.keys().log.signer()])])
+    told = served.change(lambda body: body["records"].__setitem__(0, record)).tampered()
+    assert "signature-invalid: measured record" in told
+
+
+def test_26_true_records_in_another_order_than_things_happen_are_refused(served: Served, tmp_path: Path) -> None:
+    home = copy_of_home(tmp_path / "home")
+    events = [parse_event(split_note(record["note"])[0]) for record in served.body["records"]]
+    for seqs in ((1, 0, 2), (0, 2, 2)):
+        moved = [replace(event, seq=seq) for event, seq in zip(events, seqs, strict=True)]
+        notes = [sign_note(event.to_text(), [home.keys().records.signer()]) for event in moved]
+        records = in_log(home, notes)
+        told = served.change(lambda body: body.update(records=records)).tampered()  # noqa: B023
+        assert told.splitlines()[0].startswith("out.mp4.proof.json: record-malformed: ")
+
+
+def resigned(served: Served, home: Home, delivered: Body) -> Served:
+    """The proof as a server would make it that records another delivery than the clip it has cut."""
+    event = parse_event(split_note(served.body["records"][2]["note"])[0])
+    frames = delivered.pop("frames", event.facts["frames"])
+    facts = {**event.facts, "delivered": {**event.facts["delivered"], **delivered}, "frames": frames}
+    text = replace(event, facts=facts).to_text()
+    (record,) = in_log(home, [sign_note(text, [home.keys().records.signer()])])
+
+    def change(body: Body) -> None:
+        body["records"][2] = record
+        body["delivered"] = {**facts["delivered"], "frames": frames}
+
+    return served.change(change)
+
+
+@pytest.mark.parametrize(
+    ("delivered", "told"),
+    [
+        ({"from": "1/6", "to": "3/2"}, "the clip begins at 00:00:00.333 of the recording, recorded is 00:00:00.167"),
+        ({"to": "3/2"}, "the clip shows 00:00:01.333, recorded is 00:00:01.167"),
+        ({"frames": 39}, "the clip shows 40 pictures, recorded are 39"),
+    ],
+)
+def test_the_servers_own_word_for_what_a_clip_shows_is_held_against_the_clip(
+    served: Served, tmp_path: Path, delivered: Body, told: str
+) -> None:
+    home = copy_of_home(tmp_path / "home")
+    assert resigned(served, home, {}).check().verdict is Verdict.PROVEN
+    assert resigned(served, home, dict(delivered)).tampered().endswith(told)
+
+
+def test_a_token_has_one_spelling(served: Served) -> None:
+    told = served.change(lambda body: body["tokens"][0].update(response="eB==")).tampered()
+    assert "a time token of the proof is not in its own spelling" in told
+
+
 def test_37_a_checkpoint_that_the_records_key_signed_is_no_checkpoint(home: Home, served: Served) -> None:
     text = served.body["records"][2]["log"]["checkpoint"].rpartition("\n\n")[0] + "\n"
     forged = sign_note(text, [home.keys().records.signer()])
@@ -392,13 +457,31 @@ def test_37_a_checkpoint_that_the_records_key_signed_is_no_checkpoint(home: Home
     assert "signature-invalid" in told
 
 
-def test_44_45_a_token_over_other_bytes_or_by_a_stranger_of_the_same_kind_is_refused(served: Served) -> None:
+def imprint_of(served: Served) -> bytes:
     note = served.body["records"][0]["log"]["checkpoint"]
-    imprint = hashlib.sha256((note.rpartition("\n\n")[0] + "\n").encode()).digest()
-    for token in (honest().stamp(imprint, NOON), honest().stamp(bytes(32), NOON + timedelta(hours=1))):
-        encoded = base64.b64encode(token).decode()
-        told = served.change(lambda body: body["tokens"][0].update(response=encoded)).tampered()  # noqa: B023
-        assert "token-invalid: time token of local" in told
+    return hashlib.sha256((note.rpartition("\n\n")[0] + "\n").encode()).digest()
+
+
+def with_token(served: Served, token: bytes, trust: str) -> Served:
+    told = {"response": base64.b64encode(token).decode(), "trust": trust}
+    return served.change(lambda body: body["tokens"][0].update(told))
+
+
+def test_44_a_token_over_other_bytes_is_refused(served: Served, home: Home) -> None:
+    with home.ports() as ports:
+        token = ports.authorities[0].stamp(bytes(32), clocks.now())
+    assert "token-invalid: time token of local" in with_token(served, token, "self").tampered()
+
+
+def test_45_a_token_of_a_stranger_leaves_the_time_undecided(served: Served) -> None:
+    report = with_token(served, honest().stamp(imprint_of(served), NOON), "third-party").check()
+    assert (report.verdict, [what for _, what in found(report)]) == (Verdict.UNDECIDABLE, ["untrusted"])
+
+
+def test_a_self_asserted_token_without_its_anchor_is_said_to_be_unchecked(served: Served) -> None:
+    report = with_token(served, honest().stamp(imprint_of(served), NOON), "self").check()
+    assert report.verdict is Verdict.PROVEN
+    assert [note.startswith("not checked: time token of local") for note in report.notes] == [True]
 
 
 # --- a file that somebody holds ----------------------------------------------------------------------------

@@ -84,6 +84,12 @@ def test_27_an_event_that_names_another_predecessor_is_a_fork() -> None:
     assert read([*notes, note_of(event("a/1", 1, SHA))]) == [("log entry 1", "out-of-sequence")]
 
 
+def test_23_a_number_that_was_skipped_shows_though_the_chain_holds() -> None:
+    notes = chain("a/1")
+    skipped = note_of(event("a/1", 2, leaf_hash(notes[0].encode()).hex()))
+    assert read([*notes, skipped]) == [("log entry 1", "out-of-sequence")]
+
+
 def test_25_an_event_put_in_between_shows() -> None:
     notes = chain(*SOUND)
     inserted = note_of(event("a/1", 1, leaf_hash(notes[0].encode()).hex(), kind="another"))
