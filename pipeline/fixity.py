@@ -24,6 +24,7 @@ from pipeline.inside import Inside, look_inside
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
 from pipeline.when import end_of
+from storage.durable import kept_durably
 from storage.register import search
 
 # Of the time this step takes, about this share goes into reading and hashing the source.
@@ -58,7 +59,7 @@ def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -
         return Done(again.happenings, halt=True, then=files.clear)
     files.chunks.write_bytes(measured.chunks.leaves)
     # What is recorded as measured must rest: a power cut after it would leave a file of the right size only.
-    with spool.kept_durably(files.original):
+    with kept_durably(files.original):
         inside = look_inside(files.original, name=offer.name, table=files.packets)
     claims |= inside.claims
     with ports.register.view() as connection:

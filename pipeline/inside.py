@@ -65,6 +65,12 @@ def examination_of(original: search.Row) -> Examination | None:
     return None if told is None else Examination.from_dict(told)
 
 
+def table_seal_of(original: search.Row) -> str | None:
+    """The seal of the packet table alone: a long recording's examination takes longer to read than a clip to cut."""
+    told = json.loads(original["facts"])
+    return None if told is None else told["table_seal"]
+
+
 def _sniff(path: Path, name: str) -> Container:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)

@@ -18,7 +18,7 @@ from evidence.chunk_tree import ChunkHasher, ChunkTree
 from evidence.digest import Digest
 from evidence.errors import SourceUnavailable, StillChanging, StoreUnavailable
 from pipeline.ports import Progress, unheard
-from storage.durable import store_errors, write_all
+from storage.durable import write_all
 
 # Two blocks are in flight: one is hashed while the next is read. A multiple of the chunk size.
 _BLOCK_BYTES = 8 << 20
@@ -55,7 +55,7 @@ def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: 
     """Copy `source` to `target`, reading each byte once and measuring it on the way.
 
     Memory is flat: two blocks of 8 MiB. `target` has its name only when it is whole; it would survive
-    a power cut only after `kept_durably`.
+    a power cut only after `storage.durable.kept_durably`.
 
     Raises:
         StillChanging: the source was written to meanwhile, or has another size than was offered.
@@ -78,26 +78,6 @@ def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: 
         return measured
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def kept_durably(path: Path) -> Iterator[None]:
-    """While the body runs, make the file at `path` survive a power cut; when this ends without an error, it would.
-
-    That is work for the disk, so what the body computes meanwhile comes at no time of its own.
-
-    Raises:
-        StoreUnavailable: the disk refused. An error of the body goes first.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        syncing = pool.submit(_sync, path)
-        yield
-        syncing.result()
-
-
-def _sync(path: Path) -> None:
-    with store_errors("the spool cannot be made durable"), path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -4,7 +4,9 @@
 import errno
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from evidence.errors import StoreUnavailable
 
@@ -44,6 +46,28 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+@contextmanager
+def kept_durably(path: Path) -> Iterator[None]:
+    """While the body runs, make the file at `path` survive a power cut; when this ends without an error, it would.
+
+    That is work for the disk, so what the body computes meanwhile comes at no time of its own. What is
+    written to the file after the beginning does not count. Its name is not made durable.
+
+    Raises:
+        StoreUnavailable: the disk refused. An error of the body goes first.
+
+    """
+    with ThreadPoolExecutor(1) as pool:
+        syncing = pool.submit(_sync, path)
+        yield
+        syncing.result()
+
+
+def _sync(path: Path) -> None:
+    with store_errors(f"{path.name} cannot be made durable"), path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(path: str | os.PathLike[str]) -> None:

@@ -16,6 +16,7 @@ from evidence.chunk_tree import chunk_tree_of
 from evidence.errors import StillChanging, StoreUnavailable
 from pipeline import spool
 from pipeline.spool import Measured, copy_measured
+from storage.durable import kept_durably
 from tests.support.home import open_home, track
 
 BLOCK = 1 << 16
@@ -85,7 +86,7 @@ def test_a_disk_that_refuses_is_no_rest(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "file"
     path.touch()
     monkeypatch.setattr(os, "fsync", broken)
-    with pytest.raises(StoreUnavailable, match="input/output"), spool.kept_durably(path):
+    with pytest.raises(StoreUnavailable, match="input/output"), kept_durably(path):
         pass
 
 
