@@ -13,7 +13,7 @@ from typing import Any
 
 from evidence import instant
 from evidence.custody import Happening
-from evidence.errors import AuthorityUnavailable, IntegrityError
+from evidence.errors import AuthorityUnavailable, IntegrityError, NotFound
 from evidence.note import open_note
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
@@ -24,21 +24,37 @@ from storage.publisher import publish
 from storage.register import search
 
 _TOKEN_LIMIT = 1 << 20
+_LOOK_BACK = 8
 
 
 def stamp(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> Done:
     """Have every authority stamp a checkpoint that covers the seal of `recording`.
 
-    Safe to repeat: one valid token for each authority and checkpoint; one that rests is used again.
+    Safe to repeat: one valid token for each authority and checkpoint; one that rests is used again,
+    and the earliest says most.
 
     Raises:
         AuthorityUnavailable, StoreUnavailable: worth another try.
         TokenInvalid: an authority answered with a token that does not hold; final.
     """
-    checkpoint = covering(recording, ports=ports)
+    checkpoint = _begun(recording, ports=ports) or covering(recording, ports=ports)
     tokens = [_token(checkpoint, authority, ports=ports, now=now) for authority in ports.authorities]
     facts = {"size": checkpoint.size, "tokens": tokens}
     return Done((Happening("stamped", about(recording), facts=facts),))
+
+
+def _begun(recording: str, *, ports: Ports) -> SignedCheckpoint | None:
+    """The earliest checkpoint above the seal that an authority has stamped, maybe for a try of ours that was killed."""
+    with ports.register.view() as connection:
+        sealed = search.event_of_kind(connection, about(recording), "sealed")
+        sizes = search.checkpoints_above(connection, sealed["leaf_index"], limit=_LOOK_BACK)
+    for size in sizes:
+        with suppress(IntegrityError, NotFound):  # what was damaged at rest is for an audit to tell
+            checkpoint = ports.log.checkpoint(size)
+            imprint = _imprint(checkpoint, ports)
+            if any(_resting(checkpoint, authority, imprint, ports) for authority in ports.authorities):
+                return checkpoint
+    return None
 
 
 def covering(recording: str, *, ports: Ports) -> SignedCheckpoint:
@@ -59,6 +75,10 @@ def checkpoint_text(checkpoint: SignedCheckpoint, ports: Ports) -> bytes:
     return open_note(checkpoint.note, ports.verifiers).text.encode()
 
 
+def _imprint(checkpoint: SignedCheckpoint, ports: Ports) -> bytes:
+    return hashlib.sha256(checkpoint_text(checkpoint, ports)).digest()
+
+
 def _resting(checkpoint: SignedCheckpoint, authority: Authority, imprint: bytes, ports: Ports) -> bytes | None:
     """A token at rest that verifies. One that was damaged is for an audit to tell, and no fault of this recording."""
     prefix = f"{layout.token_prefix(checkpoint.size)}{authority.name}/"
@@ -71,7 +91,7 @@ def _resting(checkpoint: SignedCheckpoint, authority: Authority, imprint: bytes,
 
 
 def _token(checkpoint: SignedCheckpoint, authority: Authority, *, ports: Ports, now: datetime) -> dict[str, Any]:
-    imprint = hashlib.sha256(checkpoint_text(checkpoint, ports)).digest()
+    imprint = _imprint(checkpoint, ports)
     token = _resting(checkpoint, authority, imprint, ports) or authority.stamp(imprint, now)
     # Never rest or record what does not verify: a token is only worth what a stranger can check.
     stamped = authority.verify(token, imprint)

@@ -279,6 +279,14 @@ def newest_checkpoint(connection: Connection) -> Row | None:
     return _one(connection, select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1))
 
 
+def checkpoints_above(connection: Connection, leaf_index: int | None, *, limit: int) -> list[int]:
+    """Sizes of the smallest checkpoints that cover a leaf; none for an event that has no place in the log yet."""
+    if leaf_index is None:
+        return []
+    wanted = select(checkpoints.c.size).where(checkpoints.c.size > leaf_index)
+    return list(connection.scalars(wanted.order_by(checkpoints.c.size).limit(limit)))
+
+
 def tokens_of(connection: Connection, size: int) -> list[Row]:
     """Time tokens over the checkpoint of this size, by authority."""
     wanted = select(time_tokens).where(time_tokens.c.size == size)

@@ -14,9 +14,10 @@ import pytest
 from app import clocks
 from devices.safe_open import open_beneath
 from evidence.lifecycle import State
-from pipeline import flow
+from pipeline import flow, stamp
 from pipeline.flow import Result
 from pipeline.leasing import Clock
+from pipeline.ports import unheard
 from pipeline.tsa.http import HttpAuthority
 from pipeline.tsa.port import Authority, TimeToken
 from storage import layout
@@ -249,6 +250,16 @@ def test_a_damaged_token_at_rest_is_no_fault_of_the_next_recording(home: Home, c
     home.ports.store.put_bytes_once(layout.token_key(newest.size, "local", "0" * 64), b"rotten")
     run_all(home, recording, "stamp")
     assert len(list(home.ports.store.keys(layout.TOKENS_PREFIX))) == 2
+
+
+def test_a_token_that_was_fetched_and_not_recorded_is_used_also_when_the_log_has_grown(home: Home, card: Path) -> None:
+    recording = home.offer(track(card))
+    run_all(home, recording, "fixity", "seal")
+    stamp.stamp(recording, ports=home.ports, now=clocks.now(), progress=unheard)  # and killed before the record
+    home.add_device("A1")
+    home.publish()
+    run_all(home, recording, "stamp")
+    assert len(list(home.ports.store.keys(layout.TOKENS_PREFIX))) == 1
 
 
 def test_one_flipped_bit_between_measuring_and_sealing_is_found_and_no_receipt_is_signed(
