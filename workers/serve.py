@@ -22,7 +22,7 @@ from workers.rounds import Outage, Rounds, Tell
 from workers.solitude import Solitude
 
 # How long an idle consumer sleeps between two looks: half of it is what a hint waits on an idle machine.
-_IDLE_MS = 100
+_IDLE_MS = 50
 _PUBLISH_S = 60.0
 _STOPPED = "stopped"
 
