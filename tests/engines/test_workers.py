@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Worker processes at their worst moments: doubled messages, frozen, killed, poisoned, told to stop."""
 
+import fcntl
 import random
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -42,6 +44,30 @@ def is_over(worker: Process, made: Installation) -> bool:
     return worker.status is not None or not made.open_jobs()
 
 
+def freeze(worker: Process, made: Installation) -> None:
+    """Freeze it at a moment when it holds none of the machine's locks: those end with its death only."""
+    while True:
+        worker.send(signal.SIGSTOP)
+        if is_unlocked(made.settings.home / "register.db"):
+            return
+        worker.send(signal.SIGCONT)
+        time.sleep(0.1)
+
+
+def is_unlocked(register: Path) -> bool:
+    asks = sqlite3.connect(register, timeout=0.1, isolation_level=None)
+    try:
+        asks.execute("BEGIN IMMEDIATE")
+        asks.execute("ROLLBACK")
+        with Path(f"{register}.publish").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (sqlite3.OperationalError, BlockingIOError):
+        return False
+    finally:
+        asks.close()
+    return True
+
+
 def arrivals(gate: Path) -> list[str]:
     return sorted(path.name for path in gate.iterdir() if path.name != "open")
 
@@ -71,8 +97,9 @@ def test_a_worker_frozen_past_its_lease_cannot_record(made: Installation, tmp_pa
     [recording] = tracks(made, tmp_path / "card", 1)
     with workers(made, 1, module=GATED, words=["segment", str(gate), "wait"]) as [frozen]:
         until(lambda: arrivals(gate), "the step has done its work")
+        until(lambda: made.open_jobs() == 1, "nothing else is under way")
         first = made.job(f"segment:{recording}")
-        frozen.send(signal.SIGSTOP)
+        freeze(frozen, made)
         with workers(made, 1):
             until(lambda: not made.open_jobs(), "another worker takes it over and finishes")
             # (1) What stands now was written under the later lease; (2) the earlier one ends its run on it.
