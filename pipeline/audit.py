@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evidence.errors import IntegrityError, NotFound, SourceUnavailable
 from evidence.verdict import CheckReport
-from pipeline.audit_checkpoints import Checkpoints, check_anchors, check_tokens
+from pipeline.audit_checkpoints import Checkpoints, check_anchors, check_tokens, spare_tokens
 from pipeline.audit_clip import verify_clip
 from pipeline.audit_ledger import EVENTS_TABLE, Ledger, Told
 from pipeline.audit_log import check_events, trust_of, walk_log
@@ -53,8 +53,10 @@ def verify_all(ports: Ports, *, progress: Progress = unheard) -> AuditReport:
     check_events(events, ledger, log_size=size, sheet=sheet)
     check_rows(ledger.told, rows, sheet=sheet)
     # (3) From the records to the store, (4) and from the store to the records.
-    _check_store(ledger.told, ports, sheet=sheet)
-    check_names(ledger.told, names, sheet=sheet)
+    checkpoints = Checkpoints(ports, sheet)
+    _check_store(ledger.told, checkpoints, ports, sheet=sheet)
+    spare = spare_tokens(ledger.told, names, checkpoints, ports=ports, sheet=sheet)
+    check_names(ledger.told, names, spare=spare, sheet=sheet)
     return sheet.report()
 
 
@@ -81,7 +83,7 @@ def verify_recording(ports: Ports, recording: str, *, progress: Progress = unhea
     if waiting:
         sheet.remark(f"{waiting} events wait for the next publication of the log")
     check_rows(ledger.told, rows, sheet=sheet)
-    _check_store(ledger.told, ports, sheet=sheet)
+    _check_store(ledger.told, Checkpoints(ports, sheet), ports, sheet=sheet)
     return sheet.report()
 
 
@@ -115,11 +117,10 @@ def _ledger(ports: Ports, sheet: StoreSheet) -> Ledger:
     return Ledger(sheet, trust_of(ports).record_keys(ports.log.origin))
 
 
-def _check_store(told: Told, ports: Ports, *, sheet: StoreSheet) -> None:
+def _check_store(told: Told, checkpoints: Checkpoints, ports: Ports, *, sheet: StoreSheet) -> None:
     """Everything the records speak of, at rest."""
     made = sum(one.size_bytes for one in told.derived.values())
     sheet.expect(made + sum(one.size_bytes for one in told.measured.values()))
-    checkpoints = Checkpoints(ports, sheet)
     check_anchors(told, checkpoints, sheet=sheet)
     check_tokens(told, checkpoints, ports=ports, sheet=sheet)
     check_details(told, sheet=sheet)

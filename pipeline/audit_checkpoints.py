@@ -5,6 +5,7 @@ An anchor proves *not before*, a token *not after*.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 from evidence import instant
 from evidence.errors import BadInput, IntegrityError, NotFound, TokenInvalid
@@ -99,4 +100,48 @@ def _verified(token: bytes, signed: SignedCheckpoint, key: str, *, ports: Ports,
             sheet.doubt(key, "untrusted", "no anchor of the authorities that are set vouches for its signer")
         else:
             sheet.blame(key, error.code, error.message)
+        return None
+
+
+def spare_tokens(
+    told: Told, keys: Sequence[str], checkpoints: Checkpoints, *, ports: Ports, sheet: StoreSheet
+) -> set[str]:
+    """Keys of tokens that no record names and that hold over their checkpoint all the same.
+
+    They are normal: a token rests before it is recorded, and that stamping may have been killed.
+
+    Raises:
+        StoreUnavailable: nothing can be said.
+    """
+    recorded = {layout.token_key(one.size, one.authority, one.sha256) for one in told.stamped.values()}
+    unnamed = [key for key in keys if key.startswith(layout.TOKENS_PREFIX) and key not in recorded]
+    spare = {key for key in unnamed if _holds(key, checkpoints, ports=ports, sheet=sheet)}
+    if spare:
+        sheet.remark(f"{len(spare)} time tokens belong to no event: their transaction was not committed")
+    return spare
+
+
+def _holds(key: str, checkpoints: Checkpoints, *, ports: Ports, sheet: StoreSheet) -> bool:
+    anchors, size = trust_of(ports).anchors, _size_in(key)
+    token = None if anchors is None or size is None else sheet.take(key, _LARGEST_TOKEN, why="a time token")
+    if anchors is None or size is None or token is None:
+        return False
+    signed = checkpoints.at(size, why=f"{key} is over it")
+    if signed is None or hashlib.sha256(token).hexdigest() not in key:
+        return False
+    imprint = hashlib.sha256(split_note(signed.note)[0].encode()).digest()
+    try:
+        verify_response(token, message_sha256=imprint, anchors=anchors)
+    except TokenInvalid:
+        return False
+    return True
+
+
+def _size_in(key: str) -> int | None:
+    """The size of the checkpoint that a token's key speaks of; None for what is no key of a token."""
+    try:
+        *groups, authority, name = key.removeprefix(layout.TOKENS_PREFIX).split("/")
+        size = int("".join(group.removeprefix("x") for group in groups))
+        return size if layout.token_key(size, authority, name.removesuffix(".tsr")) == key else None
+    except (ValueError, BadInput):
         return None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where the store is walked the other way: from every name at rest to the record that speaks of it."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from evidence.errors import IntegrityError
 from pipeline.audit_ledger import Told
@@ -37,8 +37,8 @@ def names_at_rest(sheet: StoreSheet) -> list[str]:
         return []
 
 
-def check_names(told: Told, keys: Sequence[str], *, sheet: StoreSheet) -> None:
-    """Note every object of `keys` that no record speaks of.
+def check_names(told: Told, keys: Sequence[str], *, spare: Set[str], sheet: StoreSheet) -> None:
+    """Note every object of `keys` that no record speaks of, those left out that are known to be `spare`.
 
     A detail without an event is normal: it is laid down before its transaction, which may not have
     been committed. Its bytes must be what its name says all the same.
@@ -46,7 +46,7 @@ def check_names(told: Told, keys: Sequence[str], *, sheet: StoreSheet) -> None:
     Raises:
         StoreUnavailable: nothing was decided.
     """
-    recorded, orphans = recorded_keys(told), 0
+    recorded, orphans = recorded_keys(told) | spare, 0
     for key in keys:
         if key.startswith(_DETAILS):
             sha256 = key.rpartition("/")[2]

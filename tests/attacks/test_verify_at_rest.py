@@ -103,6 +103,25 @@ def test_a_detail_of_a_transaction_that_was_not_committed_is_no_finding(home: Ho
     assert report.notes == ("1 details belong to no event: their transaction was not committed",)
 
 
+def test_a_token_of_a_stamping_that_was_not_committed_is_no_finding(home: Home) -> None:
+    with home.ports() as ports:
+        signed = ports.log.newest()
+        assert signed is not None
+        imprint = hashlib.sha256((signed.note.partition("\n\n")[0] + "\n").encode()).digest()
+        token = ports.authorities[0].stamp(imprint, clocks.now())
+        ports.store.put_bytes_once(layout.token_key(signed.size, "local", hashlib.sha256(token).hexdigest()), token)
+        report = audit.verify_all(ports)
+    assert report.verdict is Verdict.PROVEN
+    assert report.notes == ("1 time tokens belong to no event: their transaction was not committed",)
+
+
+@pytest.mark.parametrize("key", ["log/tokens/x/local/0.tsr", "log/tokens/x001/local", "log/tokens/a"])
+def test_what_only_lies_among_the_tokens_is_untracked(home: Home, key: str) -> None:
+    write(home, key, b"stranger")
+    report = audited(home)
+    assert (report.verdict, found(report)) == (Verdict.UNDECIDABLE, [(key, "untracked")])
+
+
 def test_a_detail_of_no_event_is_still_not_what_its_name_says(home: Home) -> None:
     key = layout.detail_key(hashlib.sha256(b"one").hexdigest())
     write(home, key, b"another")
