@@ -5,6 +5,7 @@ import hashlib
 import json
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from app import clocks, intake
 from app.foreground import drain
 from evidence import instant
 from evidence.claims import Claims
-from evidence.custody import CustodyEvent, Happening
+from evidence.custody import CustodyEvent, Happening, parse_event
 from evidence.errors import StoreUnavailable
 from evidence.merkle import leaf_hash
-from evidence.note import sign_note
+from evidence.note import sign_note, split_note
+from evidence.receipt import parse_receipt
 from evidence.verdict import Verdict
 from pipeline import audit, people
 from pipeline.audit_sheet import AuditReport
@@ -428,17 +430,46 @@ def test_what_is_laid_down_and_recorded_while_the_audit_runs_is_no_finding(home:
     assert (report.verdict, found(report)) == (Verdict.PROVEN, [])
 
 
+def append(home: Home, event: CustodyEvent) -> None:
+    """Lay a signed event into the register as it would wait for publication, past all its rules."""
+    note = sign_note(event.to_text(), [home.keys().records.signer()])
+    home.sql(
+        "INSERT INTO custody_events (stream, seq, kind, at, actor, note, leaf_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        *(event.stream, event.seq, event.kind, instant.to_text(event.at), event.actor),
+        *(note, leaf_hash(note.encode()).hex()),
+    )
+
+
 def test_an_anchor_that_the_log_never_signed_is_found(home: Home) -> None:
     with home.ports() as ports:
         newest = ports.log.newest()
         assert newest is not None
-        anchored = CustodyEvent("device/N", 0, None, "noted", NOON, "test", {}, None, (newest.size, "ab" * 32))
-        note = sign_note(anchored.to_text(), [ports.signer])
-    home.sql(
-        "INSERT INTO custody_events (stream, seq, kind, at, actor, note, leaf_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        *("device/N", 0, "noted", instant.to_text(NOON), "test", note, leaf_hash(note.encode()).hex()),
-    )
+    append(home, CustodyEvent("device/N", 0, None, "noted", NOON, "test", {}, None, (newest.size, "ab" * 32)))
     assert tampered(home) == [("register/custody_events device/N number 0", "another-root")]
+
+
+def test_a_seal_that_contradicts_what_was_measured_is_found(home: Home) -> None:
+    stream = f"recording/{home.recordings['plain']}"
+    with home.ports() as ports, ports.register.view() as connection:
+        last = search.events_of(connection, stream)[-1]
+        sealed = parse_event(split_note(search.event_of_kind(connection, stream, "sealed")["note"])[0])
+    facts = {**sealed.facts, "size_bytes": 1}
+    append(home, replace(sealed, seq=last["seq"] + 1, prev=last["leaf_hash"], facts=facts))
+    assert (f"records of {home.recordings['plain']}", "contradictory") in tampered(home)
+
+
+def test_a_receipt_of_ours_that_says_other_things_than_the_records_is_found(home: Home) -> None:
+    keys = {kind: layout.receipt_key(home.sha256(kind)) for kind in ("plain", "photo")}
+    ours, other = (parse_receipt(split_note((home.objects / key).read_bytes())[0]) for key in keys.values())
+    for forged, told in (
+        (replace(ours, size_bytes=1), "it speaks of "),
+        (replace(ours, facts=other.facts), "it carries events that the records of "),
+    ):
+        note = sign_note(forged.to_text(), [home.keys().records.signer()])
+        write(home, keys["plain"], note.encode())
+        report = audited(home)
+        assert {finding.object for finding in report.findings} == {keys["plain"]}
+        assert any(finding.where.startswith(told) for finding in report.findings)
 
 
 def test_one_recording_is_checked_alone_and_its_damage_is_not_anothers(home: Home) -> None:
