@@ -10,7 +10,7 @@ from statistics import median
 from bench.footage import Footage, film_long
 from bench.memory import Peak, run_watched
 from bench.result import Goal, Result, at_least, figures_of, mib, paragraphs, seconds
-from bench.timing import openssl_sha256
+from bench.timing import openssl_sha256, warm
 
 _ROOT = Path(__file__).parents[1]
 _LARGE, _SMALL = 2 << 30, 1 << 29
@@ -26,8 +26,8 @@ is open; starting Python is not counted.
 
 Theirs: the whole process `openssl dgst -sha256 FILE`: one reading and one hash.
 
-Both find the source in the page cache. The two take turns, one round unmeasured first. The ratio is openssl's
-time to ours, round by round.
+Both find the source in the page cache: it is read once before each. The two take turns, one round unmeasured
+first. The ratio is openssl's time to ours, round by round.
 
 Memory is resident memory, watched from outside every 20 ms, libraries included; `together` is our process and
 the examining child at one moment.
@@ -83,7 +83,9 @@ def _rounds(folder: Path, size_bytes: int, *, repeats: int) -> _Rounds:
     answer = folder / "answer.json"
     command = [sys.executable, "-m", "bench.ingest_once", str(rounds.footage.path), str(folder / "home"), str(answer)]
     for number in range(repeats + 1):
+        warm(rounds.footage.path)
         theirs = openssl_sha256(rounds.footage.path)
+        warm(rounds.footage.path)
         peak = run_watched(command, cwd=_ROOT)
         if number:
             rounds.openssl.append(theirs)

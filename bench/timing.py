@@ -13,6 +13,8 @@ from unittest.mock import patch
 from evidence.errors import ToolMissing, Unavailable
 from pipeline.media.limits import run_limited
 
+_BLOCK = 8 << 20
+
 
 def timed(work: Callable[[], object]) -> float:
     """Seconds that `work` takes on the wall."""
@@ -40,6 +42,14 @@ def run_program(command: Sequence[str]) -> str:
 def openssl_sha256(path: Path) -> float:
     """Seconds that `openssl dgst -sha256` takes over `path`, process start included."""
     return timed(lambda: run_program(["openssl", "dgst", "-sha256", str(path)]))
+
+
+def warm(path: Path) -> None:
+    """Bring the bytes of `path` into the page cache."""
+    buffer = bytearray(_BLOCK)
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(buffer):
+            pass
 
 
 @dataclass(slots=True)

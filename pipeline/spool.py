@@ -6,9 +6,10 @@ it a second time. A spool file is complete when it has its final name; anything 
 """
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -62,10 +63,9 @@ def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: 
         SourceUnavailable: it cannot be read to its end.
         StoreUnavailable: the spool cannot be written: disk full, or worse.
     """
-    part = target.with_name(target.name + ".part")
     before = os.fstat(source.fileno())
-    try:
-        with _writing(part) as out:
+    with placed(target) as draft:
+        with _writing(draft) as out:
             measured = _pump(source, out, expect=size_bytes, progress=progress)
         after = os.fstat(source.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -74,16 +74,38 @@ def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: 
             raise StillChanging(
                 f"{size_bytes} bytes were offered, {measured.digest.size_bytes} read: it is not quiet yet"
             )
-        part.replace(target)
-        return measured
+    return measured
+
+
+def write_chunks(files: Spooled, measured: Measured) -> None:
+    """Put the chunk leaves into the spool, whole or not at all.
+
+    Raises:
+        StoreUnavailable: the spool cannot be written.
+    """
+    with placed(files.chunks) as draft, _writing(draft) as out:
+        write_all(out.fileno(), measured.chunks.leaves)
+
+
+@contextmanager
+def placed(target: Path) -> Iterator[Path]:
+    """A draft that takes the name `target` when the block ends well, and is gone when it does not.
+
+    Each draft is a file of its own: a worker that was frozen, lost its lease and wakes up again goes on
+    writing into its own draft, never into a file that its successor has sealed.
+    """
+    draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield draft
+        draft.replace(target)
     finally:
-        part.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
 @contextmanager
 def _writing(part: Path) -> Iterator[BinaryIO]:
     try:
-        with part.open("wb", buffering=0) as raw:
+        with part.open("xb", buffering=0) as raw:
             yield raw
     except StoreUnavailable:
         raise
@@ -107,12 +129,23 @@ def _pump(source: BinaryIO, out: BinaryIO, *, expect: int, progress: Progress) -
                 break
             pending[turn] = [whole.submit(flat.update, view), by_chunk.submit(chunks.update, view)]
             write_all(out.fileno(), view)
+            _forget(source, size, len(view))
             size += len(view)
             progress(min(1.0, size / expect) if expect else 1.0)
             turn = 1 - turn
         for future in [*pending[0], *pending[1]]:
             future.result()
     return Measured(Digest(flat.digest(), size), chunks.finish())
+
+
+def _forget(source: BinaryIO, start: int, length: int) -> None:
+    """Ask the page cache to let go of what was read: nobody reads it again, and the copy can have its memory.
+
+    New memory costs more than all hashing does where a virtual machine has to get it from its host.
+    """
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):  # a request: what is no file on a disk may not know it
+            os.posix_fadvise(source.fileno(), start, length, os.POSIX_FADV_DONTNEED)
 
 
 def _fill(source: BinaryIO, buffer: bytearray) -> int:
