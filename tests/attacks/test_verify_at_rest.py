@@ -489,3 +489,13 @@ def test_a_recording_whose_place_in_the_log_does_not_hold_is_not_proven(home: Ho
         write(home, key, bytes(byte ^ 1 for byte in data))
         report = audit.verify_recording(ports, home.recordings["plain"])
     assert report.verdict is Verdict.TAMPERED
+
+
+def test_an_entry_of_a_recording_that_was_changed_where_it_rests_is_found_from_the_recording(home: Home) -> None:
+    key = newest_tile(home, "log/tile/entries/")
+    at = (home.objects / key).read_bytes().index(home.recordings["plain"].encode())
+    flip(home, key, 8 * at)
+    with home.ports() as ports:
+        report = audit.verify_recording(ports, home.recordings["plain"])
+    ((name, what),) = found(report)
+    assert (name.startswith("log entry "), what) == (True, "altered")
