@@ -57,10 +57,10 @@ def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -
     if holder is not None and holder != recording:
         again = offered_again(holder, offer=offer, root=offered["root"], claims=claims, was=recording, ports=ports)
         return Done(again.happenings, halt=True, then=files.clear)
-    files.chunks.write_bytes(measured.chunks.leaves)
+    spool.write_chunks(files, measured)
     # What is recorded as measured must rest: a power cut after it would leave a file of the right size only.
     with kept_durably(files.original):
-        inside = look_inside(files.original, name=offer.name, table=files.packets)
+        inside = look_inside(files, name=offer.name)
     claims |= inside.claims
     with ports.register.view() as connection:
         who = identify(connection, claims, zone=ports.zone, duration=inside.duration)

@@ -16,6 +16,7 @@ from pipeline.media.container_claims import claims_of
 from pipeline.media.examination import Examination
 from pipeline.media.examine import examine
 from pipeline.media.sniff import Container, sniff_bytes
+from pipeline.spool import Spooled, placed
 from storage.register import search
 
 _HEAD_BYTES = 1 << 16
@@ -42,21 +43,28 @@ class Inside:
     problem: dict[str, str] | None
 
 
-def look_inside(path: Path, *, name: str, table: Path) -> Inside:
-    """Examine the file at `path` that was offered as `name`; the packet table goes to `table`.
+def look_inside(files: Spooled, *, name: str) -> Inside:
+    """Examine the spooled original that was offered as `name`; its packet table goes beside it.
 
     Never raises for what the bytes are: that becomes `problem`, with the code of our error.
     """
     container = None
     try:
-        container = _sniff(path, name)
-        examination = examine(path, container=container, table=table)
+        container = _sniff(files.original, name)
+        examination = _examine(files, container)
     except Unacceptable as error:
-        table.unlink(missing_ok=True)
         problem = {"code": error.code, "text": error.message}
         kind, form = (None, None) if container is None else (container.kind, container.name)
         return Inside(kind, form, None, None, None, None, {}, Claims(), problem)
-    return _whole(path, examination, table)
+    return _whole(files.original, examination, files.packets)
+
+
+def _examine(files: Spooled, container: Container) -> Examination:
+    """The examination; the packet table takes its name when it is whole. What has no packets has an empty one."""
+    with placed(files.packets) as draft:
+        examination = examine(files.original, container=container, table=draft)
+        draft.touch()
+    return examination
 
 
 def examination_of(original: search.Row) -> Examination | None:

@@ -110,9 +110,9 @@ def _read_again(recording: str, original: search.Row, *, digest: Digest, files: 
             expected=str(digest),
             actual=str(measured.digest),
         )
-    files.chunks.write_bytes(measured.chunks.leaves)
+    spool.write_chunks(files, measured)
     if original["packets_sha256"] is not None:
-        look_inside(files.original, name=offer.name, table=files.packets)
+        look_inside(files, name=offer.name)
 
 
 def _digest_of(path: Path) -> Digest:

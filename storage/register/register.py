@@ -7,10 +7,11 @@ queue on `BEGIN IMMEDIATE`, so that what a transaction has read still holds when
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
@@ -66,14 +67,32 @@ class Register:
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
-        """Hold the one leave to publish the custody log; others wait. Ends with the process."""
+        """Hold the one leave to publish the custody log; others wait. Ends with the process.
+
+        Raises:
+            RegisterUnavailable: another process has held it for a minute: frozen, perhaps.
+        """
         with Path(f"{self._engine.url.database}.publish").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _take(lock)
             yield
 
     def close(self) -> None:
         """Let go of all connections."""
         self._engine.dispose()
+
+
+def _take(lock: IO[str]) -> None:
+    """Take a file lock, waiting no longer than a writer waits for the database."""
+    ends = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > ends:
+                raise RegisterUnavailable(f"{lock.name} is held by another process") from error
+            time.sleep(0.02)
+        else:
+            return
 
 
 def open_register(url: str, *, store: ObjectStore, signer: Signer, chance: Chance) -> Register:

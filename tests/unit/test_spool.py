@@ -115,3 +115,31 @@ def files_of_at_most(size_bytes: int) -> Iterator[None]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_worker_that_wakes_up_late_writes_into_its_own_draft_and_never_into_its_successors(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(b"o" * 100_000)
+    new.write_bytes(b"n" * 100_000)
+    target = tmp_path / "spool.original"
+
+    with old.open("rb") as first, spool.placed(target) as frozen:
+        frozen.write_bytes(first.read(50_000))
+        with new.open("rb") as second:
+            copy_measured(second, target, size_bytes=100_000)
+        inode = target.stat().st_ino
+        with frozen.open("ab") as awake:
+            awake.write(first.read())
+        assert (target.read_bytes(), target.stat().st_ino) == (b"n" * 100_000, inode)
+
+
+def test_a_draft_that_fails_leaves_neither_itself_nor_the_name(tmp_path: Path) -> None:
+    def half() -> None:
+        with spool.placed(tmp_path / "x") as draft:
+            draft.write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
+
+    assert list(tmp_path.iterdir()) == []
