@@ -24,7 +24,7 @@ from pipeline.inside import Inside, look_inside
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
 from pipeline.when import end_of
-from storage.durable import kept_durably
+from storage.durable import kept_durably, store_errors
 from storage.register import search
 
 # Of the time this step takes, about this share goes into reading and hashing the source.
@@ -80,7 +80,8 @@ def read_source(offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, 
         NotFound, BadInput: it is no longer there, or something else is.
         SourceUnavailable, StoreUnavailable: worth another try.
     """
-    ports.spool.mkdir(parents=True, exist_ok=True)
+    with store_errors("there is no spool"):
+        ports.spool.mkdir(parents=True, exist_ok=True)
     with ports.open_source(Path(from_showable(root)), offer.path) as source:
         if os.fstat(source.fileno()).st_mtime_ns != offer.mtime_ns:
             raise StillChanging("the file was written to since it was offered; it is taken when it is quiet")

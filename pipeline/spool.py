@@ -19,7 +19,7 @@ from evidence.chunk_tree import ChunkHasher, ChunkTree
 from evidence.digest import Digest
 from evidence.errors import SourceUnavailable, StillChanging, StoreUnavailable
 from pipeline.ports import Progress, unheard
-from storage.durable import write_all
+from storage.durable import store_errors, write_all
 
 # Two blocks are in flight: one is hashed while the next is read. A multiple of the chunk size.
 _BLOCK_BYTES = 8 << 20
@@ -42,9 +42,10 @@ class Spooled:
     packets: Path
 
     def clear(self) -> None:
-        """Remove what is there; a missing file is no matter."""
+        """Remove what is there, if that can be; what stays is no matter, and `sweep` finds it later."""
         for path in (self.original, self.chunks, self.packets):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def spooled(spool: Path, recording: str) -> Spooled:
@@ -93,13 +94,18 @@ def placed(target: Path) -> Iterator[Path]:
 
     Each draft is a file of its own: a worker that was frozen, lost its lease and wakes up again goes on
     writing into its own draft, never into a file that its successor has sealed.
+
+    Raises:
+        StoreUnavailable: the draft cannot be given its name.
     """
     draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
     try:
         yield draft
-        draft.replace(target)
+        with store_errors("the spool cannot be written"):
+            draft.replace(target)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # as with `clear`
+            draft.unlink()
 
 
 @contextmanager
