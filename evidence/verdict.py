@@ -29,11 +29,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """All findings of a check and how much was checked."""
+    """All findings of a check, how much was checked, and what is worth saying though nothing is wrong with it."""
 
     findings: tuple[Finding, ...]
     objects: int
     size_bytes: int
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -147,6 +147,6 @@ def _show(told: list[dict[str, Any]]) -> None:
             f"{one['file']}: {shown['frames']} frames of {one['recording']}, {start} to {end}",
             highlight=False,
         )
-        out.print(f"  proof: {one['proof']}; check it with `evidock verify {one['file']}`", highlight=False)
+        out.print(f"  proof: {one['proof']}; check it with `evidock verify {one['file']}`")
         for stream in one["left_out"]:
-            out.print(f"  not in the clip: {stream}", highlight=False)
+            out.print(f"  not in the clip: {stream}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from app.cli.processes import stopping
 from app.cli.session import Home, err
@@ -36,20 +37,20 @@ def demo(
 
 
 def _tell(words: str) -> None:
-    err.print(f"[dim]…[/] {words}", highlight=False)
+    err.print(Text.assemble(("… ", "dim"), words))
 
 
 def _stay(shown: Demonstration, stop: threading.Event) -> None:
     """Leave the watcher and the worker running, and say what can be tried."""
     clip = shown.clips[0]
-    err.print(f"\nEverything is in [bold]{shown.home}[/]; watcher and worker are running. Three things to try:\n")
+    err.print(f"\nEverything is in {shown.home}; watcher and worker are running. Three things to try:\n")
     things = (
         ("see what was taken in, whose it is, and what waits for a person", "evidock recordings"),
         ("check a clip alone, then change one byte of it and check again", f"evidock verify {clip}"),
         (f"copy any MP4 or photo into {shown.dock} and look again", "evidock recordings --unfiled"),
     )
     for number, (words, command) in enumerate(things, start=1):
-        told = f"  {number}. {words}:\n     [bold]EVIDOCK_HOME={shown.home} {command}[/]"
-        err.print(told, highlight=False, soft_wrap=True)
+        told = f"  {number}. {words}:\n     EVIDOCK_HOME={shown.home} {command}"
+        err.print(told, soft_wrap=True)
     err.print("\nCtrl-C ends it; the folder stays.")
     stop.wait()

@@ -4,6 +4,7 @@
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from app.cli.session import AsJson, Home, out, print_table, report
 from app.examination import Check, examine_installation, origins
@@ -51,14 +52,14 @@ def _rebuild(settings: Settings, *, as_json: bool) -> None:
     sources = f"{done.rebuilt.from_log} events from the log and {done.rebuilt.from_receipts} from receipts"
     words = f"{sources} make {done.register}"
     kept = "" if done.old is None else f"; the old register is {done.old}"
-    report(body, as_json=as_json, show=lambda: out.print(words + kept, highlight=False))
+    report(body, as_json=as_json, show=lambda: out.print(words + kept))
 
 
 def _show(settings: Settings, checks: list[Check]) -> None:
     print_table(("setting", "value", "from"), list(origins(settings)), empty="")
     out.print()
     rows = [
-        (f"[green]ok[/] {one.name}" if one.advice is None else f"[red]no[/] {one.name}", one.advice or one.found)
+        (Text.assemble(("ok ", "green") if one.advice is None else ("no ", "red"), one.name), one.advice or one.found)
         for one in checks
     ]
     print_table(("", ""), rows, empty="")

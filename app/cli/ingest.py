@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from app import clocks
 from app.cli.session import AsJson, Home, err, out, print_table, report, session
@@ -145,8 +146,7 @@ def _show(body: dict[str, Any]) -> None:
     ]
     print_table(("recording", "state", "file", "segments"), rows, empty="no recording was taken in")
     for one in body["quarantined"]:
-        out.print(
-            f"[yellow]{word('error', one['code'])}[/] {one['name']} ({one['code']}): {one['reason']}", highlight=False
-        )
+        told = f" {one['name']} ({one['code']}): {one['reason']}"
+        out.print(Text.assemble((word("error", one["code"]), "yellow"), told))
     for one in body["skipped"]:
-        out.print(f"[dim]left[/] {one['name']}: {one['reason']}", highlight=False)
+        out.print(Text.assemble(("left ", "dim"), f"{one['name']}: {one['reason']}"))

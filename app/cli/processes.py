@@ -45,7 +45,7 @@ def watch(
 
     settings = load_settings(home=home)
     with stopping() as stop:
-        status = run_watcher(settings, folders, stop=stop, on_notice=lambda text: err.print(text, highlight=False))
+        status = run_watcher(settings, folders, stop=stop, on_notice=lambda text: err.print(text))
     raise typer.Exit(status)
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from app.cli.session import AsJson, Home, out, print_table, report, session
 from app.cli.tell import tell_recording, tell_whole
@@ -76,7 +77,7 @@ def show_time(text: str | None, zone: tzinfo, *, grain: str = "seconds") -> str:
 
 
 def _show(body: dict[str, Any], zone: tzinfo) -> None:
-    out.print(f"[bold]{body['id']}[/] {word('state', body['state'])}  {body['kind'] or ''}", highlight=False)
+    out.print(Text.assemble((body["id"], "bold"), f" {word('state', body['state'])}  {body['kind'] or ''}"))
     duration = "–" if body["duration"] is None else media_time.show(Fraction(body["duration"]))
     facts = [
         ("start", show_time(body["start"], zone, grain="milliseconds")),
@@ -90,7 +91,7 @@ def _show(body: dict[str, Any], zone: tzinfo) -> None:
     ]
     print_table(("", ""), [fact for fact in facts if fact[1]], empty="")
     for field in body["conflicts"]:
-        out.print(f"[yellow]sources disagree on the {field}[/] (see --json, claims)", highlight=False)
+        out.print(Text.assemble((f"sources disagree on the {field}", "yellow"), " (see --json, claims)"))
     waiting = [
         (job["step"], job["state"], f"{job['progress_permille'] / 10:.0f} %", job["error_text"])
         for job in body["jobs"]

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from app.settings import Settings, load_settings
 from app.wiring import wired
@@ -36,7 +37,8 @@ _WIDE = 240
 
 def _console(*, stderr: bool) -> Console:
     """A console; where no terminal sets the width, lines are not folded: ids must stay whole for scripts."""
-    console = Console(stderr=stderr)
+    # No markup: a file may be called `[/red]`, and what it is called must be printed as it is.
+    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDE
     return console
@@ -87,8 +89,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty:
         # The first column names the thing: an id that is folded cannot be copied.
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(_cell(value) for value in row))
     out.print(table)
+
+
+def _cell(value: Any) -> Text:
+    return value if isinstance(value, Text) else Text("" if value is None else str(value))
 
 
 @contextmanager
@@ -112,6 +118,5 @@ def explain(error: EvidockError) -> int:
     """
     if "--json" in sys.argv:
         report({"code": error.code, "message": error.message}, as_json=True, show=lambda: None)
-    err.print(f"[bold red]{word('error', error.code)}[/] ({error.code}): ", end="", highlight=False)
-    err.print(error.message, markup=False, highlight=False)
+    err.print(Text.assemble((word("error", error.code), "bold red"), f" ({error.code}): {error.message}"))
     return error.exit_status

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from app.cli.session import AsJson, Home, out, progress_bar, report, session
 from app.words import word
@@ -72,9 +73,9 @@ def _check_alone(clip: Path, keys: Path, anchors: Path | None) -> CheckReport:
 
 def _show(found: CheckReport) -> None:
     colour = _COLOURS[found.verdict]
-    verdict = f"[bold {colour}]{word('verdict', found.verdict)}[/]"
-    out.print(f"{verdict} {found.objects} objects, {found.size_bytes:,} bytes checked", highlight=False)
+    told = f" {found.objects} objects, {found.size_bytes:,} bytes checked"
+    out.print(Text.assemble((word("verdict", found.verdict), f"bold {colour}"), told))
     for finding in found.findings:
-        out.print(
-            f"  {word('verdict', finding.verdict)}: {finding.object}: {finding.what} {finding.where}", highlight=False
-        )
+        out.print(f"  {word('verdict', finding.verdict)}: {finding.object}: {finding.what} {finding.where}")
+    for note in found.notes:
+        out.print(Text(f"  note: {note}", "dim"))

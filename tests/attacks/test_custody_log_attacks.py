@@ -95,16 +95,12 @@ def test_35_a_log_grown_anew_after_a_rollback_is_found_by_a_checkpoint_kept_outs
 
 def test_36_a_smaller_checkpoint_put_back_is_found(store: DirectoryStore) -> None:
     store.replace(CHECKPOINT_KEY, opened(store).checkpoint(256).note.encode())
-    assert found(store) == [
-        (CHECKPOINT_KEY, "rolled-back", "size 256, though log/checkpoints/600 was signed")
-    ]
+    assert found(store) == [(CHECKPOINT_KEY, "rolled-back", "size 256, though log/checkpoints/600 was signed")]
 
 
 def test_36_a_smaller_checkpoint_signed_anew_is_found(store: DirectoryStore) -> None:
     store.replace(CHECKPOINT_KEY, signed_note(300, true_root(store, 300)))
-    assert found(store) == [
-        (CHECKPOINT_KEY, "rolled-back", "size 300, though log/checkpoints/600 was signed")
-    ]
+    assert found(store) == [(CHECKPOINT_KEY, "rolled-back", "size 300, though log/checkpoints/600 was signed")]
 
 
 def test_36_entries_cut_off_below_the_checkpoint_are_named(store: DirectoryStore) -> None:

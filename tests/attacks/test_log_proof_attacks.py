@@ -48,14 +48,10 @@ def test_39_a_proof_beside_another_checkpoint_is_refused(store: DirectoryStore) 
     log = opened(store)
     proof = log.proof(273, log.checkpoint(SIZE))
     with pytest.raises(LogInconsistent, match="size 600 beside a checkpoint of size 400"):
-        replace(proof, checkpoint=log.checkpoint(400).note).verify(
-            b"entry 273", origin=ORIGIN, verifiers=[VERIFIER]
-        )
+        replace(proof, checkpoint=log.checkpoint(400).note).verify(b"entry 273", origin=ORIGIN, verifiers=[VERIFIER])
     stale = log.checkpoint(400)
     with pytest.raises(ProofInvalid):
-        replace(proof, size=400, checkpoint=stale.note).verify(
-            b"entry 273", origin=ORIGIN, verifiers=[VERIFIER]
-        )
+        replace(proof, size=400, checkpoint=stale.note).verify(b"entry 273", origin=ORIGIN, verifiers=[VERIFIER])
 
 
 def test_39_an_inner_node_offered_as_an_entry_is_refused(store: DirectoryStore) -> None:
@@ -70,8 +66,6 @@ def test_39_a_proof_under_a_strangers_checkpoint_is_refused(store: DirectoryStor
     log = opened(store)
     signer, _ = keys(STRANGER)
     text = Checkpoint(ORIGIN, 1, leaf_hash(b"never logged")).to_text()
-    forged = replace(
-        log.proof(0, log.checkpoint(SIZE)), size=1, path=(), checkpoint=sign_note(text, [signer])
-    )
+    forged = replace(log.proof(0, log.checkpoint(SIZE)), size=1, path=(), checkpoint=sign_note(text, [signer]))
     with pytest.raises(SignatureInvalid):
         forged.verify(b"never logged", origin=ORIGIN, verifiers=[VERIFIER])

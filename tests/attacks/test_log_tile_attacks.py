@@ -135,9 +135,7 @@ def test_40_a_tile_of_the_wrong_length_is_named(store: DirectoryStore) -> None:
         for forged in (before[:-1], before + b"x", before + bytes(32), b""):
             put_back(store, key, forged)
             findings = found(store)
-            assert (key, "misshapen" if len(forged) <= 8192 else "unreadable") in [
-                one[:2] for one in findings
-            ]
+            assert (key, "misshapen" if len(forged) <= 8192 else "unreadable") in [one[:2] for one in findings]
             assert {name for name, _, _ in findings} == {key}
         put_back(store, key, before)
 

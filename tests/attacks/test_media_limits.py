@@ -109,18 +109,14 @@ def test_a_file_that_grows_past_the_limit_ends_the_program(tmp_path: Path) -> No
 
 def test_output_to_a_file_of_ours_is_bounded_too(tmp_path: Path) -> None:
     with pytest.raises(Undecodable) as caught:
-        run_limited(
-            ["head", "-c", "9000000", "/dev/zero"], limits=PLENTY, cwd=tmp_path, stdout=tmp_path / "big"
-        )
+        run_limited(["head", "-c", "9000000", "/dev/zero"], limits=PLENTY, cwd=tmp_path, stdout=tmp_path / "big")
 
     assert caught.value.values["limit"] == "output_bytes"
 
 
 def test_output_into_memory_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(Undecodable) as caught:
-        run_limited(
-            ["head", "-c", "9000000", "/dev/zero"], limits=PLENTY, cwd=tmp_path, stdout_max_bytes=1000
-        )
+        run_limited(["head", "-c", "9000000", "/dev/zero"], limits=PLENTY, cwd=tmp_path, stdout_max_bytes=1000)
 
     assert caught.value.values["limit"] == "stdout_bytes"
 
@@ -189,9 +185,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         run("true", tmp_path / "nowhere")
 
 
-def test_no_secret_of_the_environment_reaches_the_program(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_secret_of_the_environment_reaches_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVIDOCK_SECRET", "hush")
     names = {line.split("=")[0] for line in run("env", tmp_path).stdout.decode().splitlines()}
 

@@ -62,9 +62,7 @@ def verified(response: bytes, anchors: TrustAnchors, **known: Any) -> TimeToken:
     return verify_response(response, message_sha256=SHA, anchors=anchors, **known)
 
 
-def test_the_control_token_verifies_and_so_does_the_same_token_rebuilt(
-    tsa: LocalAuthority, response: bytes
-) -> None:
+def test_the_control_token_verifies_and_so_does_the_same_token_rebuilt(tsa: LocalAuthority, response: bytes) -> None:
     for honest_response in (response, rebuilt(response, tsa), with_info(response, tsa, {})):
         token = verified(honest_response, tsa.anchors)
         assert (token.gen_time, token.message_sha256) == (NOON, SHA)
@@ -354,17 +352,13 @@ ATTRIBUTES = ["content_type", "message_digest", "signing_certificate_v2"]
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
-def test_a_token_without_a_signed_attribute_is_refused(
-    tsa: LocalAuthority, response: bytes, name: str
-) -> None:
+def test_a_token_without_a_signed_attribute_is_refused(tsa: LocalAuthority, response: bytes, name: str) -> None:
     with refused_for(f"0 of signed attribute {name}"):
         verified(rebuilt(response, tsa, attributes=_without(name)), tsa.anchors)
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
-def test_a_token_with_a_signed_attribute_twice_is_refused(
-    tsa: LocalAuthority, response: bytes, name: str
-) -> None:
+def test_a_token_with_a_signed_attribute_twice_is_refused(tsa: LocalAuthority, response: bytes, name: str) -> None:
     with refused_for(f"2 of signed attribute {name}"):
         verified(rebuilt(response, tsa, attributes=_twice(name)), tsa.anchors)
 
@@ -427,9 +421,7 @@ def test_a_reference_to_a_certificate_of_another_issuer_or_serial_is_refused(
         verified(rebuilt(response, tsa, attributes=misname), tsa.anchors)
 
 
-def test_bytes_after_the_time_stamp_that_are_signed_too_are_refused(
-    tsa: LocalAuthority, response: bytes
-) -> None:
+def test_bytes_after_the_time_stamp_that_are_signed_too_are_refused(tsa: LocalAuthority, response: bytes) -> None:
     with refused_for("trailing"):
         verified(rebuilt(response, tsa, content=info_of(response).dump() + b"\5\0"), tsa.anchors)
 

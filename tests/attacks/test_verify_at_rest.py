@@ -19,9 +19,8 @@ from evidence.errors import StoreUnavailable
 from evidence.merkle import leaf_hash
 from evidence.note import sign_note, split_note
 from evidence.receipt import parse_receipt
-from evidence.verdict import Verdict
+from evidence.verdict import CheckReport, Verdict
 from pipeline import audit, people
-from pipeline.audit_sheet import AuditReport
 from storage import layout
 from storage.publisher import publish
 from storage.register import search
@@ -37,7 +36,7 @@ def home(tmp_path: Path) -> Home:
     return copy_of_home(tmp_path / "home")
 
 
-def audited(home: Home) -> AuditReport:
+def audited(home: Home) -> CheckReport:
     with home.ports() as ports:
         return audit.verify_all(ports)
 

@@ -19,13 +19,12 @@ from evidence.custody import Happening, parse_event
 from evidence.errors import NotFound
 from evidence.media_time import Span
 from evidence.note import sign_note, split_note
-from evidence.verdict import Verdict
+from evidence.verdict import CheckReport, Verdict
 from pipeline import audit
-from pipeline.audit_clip import verify_clip
-from pipeline.audit_log import trust_of
-from pipeline.audit_proof import LARGEST_PROOF
-from pipeline.audit_sheet import AuditReport
-from pipeline.audit_trust import Trust
+from pipeline.audit.clip import verify_clip
+from pipeline.audit.log import trust_of
+from pipeline.audit.proof import LARGEST_PROOF
+from pipeline.audit.trust import Trust
 from pipeline.clip import clip as cut_clip
 from storage import layout
 from storage.signing import KeyFile
@@ -59,7 +58,7 @@ class Served:
         self.write(body)
         return self
 
-    def check(self, trust: Trust | None = None) -> AuditReport:
+    def check(self, trust: Trust | None = None) -> CheckReport:
         return verify_clip(self.clip, self.proof, trust=self.trust if trust is None else trust)
 
     def tampered(self) -> str:
@@ -503,7 +502,7 @@ def test_bytes_that_are_an_original_or_a_derivative_of_ours_are_known(home: Home
             path = Path(shutil.copy(home.objects / key, tmp_path / "renamed"))
             report = audit.verify_file(path, ports)
             assert report.verdict is Verdict.PROVEN
-            assert isinstance(report, AuditReport)
+            assert isinstance(report, CheckReport)
             assert report.notes[0] == f"renamed is the {what} of {home.recordings['photo']}, byte for byte"
             path.chmod(0o644)
 

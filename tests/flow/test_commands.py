@@ -244,3 +244,26 @@ def test_the_custody_log_s_checkpoint_is_printed_as_signed(home: Path) -> None:
 
     assert printed == told["checkpoint"]
     assert printed.startswith("evidock.local/")
+
+
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(tmp_path: Path) -> None:
+    odd = tmp_path / "[red][bold] 现场].mp4"
+    odd.write_bytes(b"not footage")
+
+    said = evidock("ingest", odd, home=tmp_path / "home")
+
+    assert said.status == 3
+    assert odd.name in said.out
+
+
+def test_a_damaged_checkpoint_is_named_by_verify_and_stops_nobody_from_asking(home: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "home"
+    shutil.copytree(home, copy)
+    checkpoint = copy / "objects" / "log" / "checkpoint"
+    checkpoint.chmod(0o600)
+    checkpoint.write_bytes(checkpoint.read_bytes().replace(b"\n", b"\n0", 1))
+
+    said = evidock("verify", "--all", "--json", home=copy)
+
+    assert (said.status, said.json["verdict"]) == (1, "tampered")
+    assert "log/checkpoint" in {finding["object"] for finding in said.json["findings"]}

@@ -21,8 +21,8 @@ from app.settings import load_settings
 from app.wiring import Keys, open_keys, wired
 from evidence.claims import Claims
 from evidence.media_time import Span
+from evidence.verdict import CheckReport
 from pipeline import people
-from pipeline.audit_sheet import AuditReport
 from pipeline.clip import clip
 from pipeline.media.packet_reader import PacketTable, open_table
 from pipeline.ports import Ports
@@ -104,7 +104,7 @@ def flip(home: Home, key: str, bit: int) -> None:
     write(home, key, bytes(data))
 
 
-def found(report: AuditReport) -> list[tuple[str, str]]:
+def found(report: CheckReport) -> list[tuple[str, str]]:
     """What each finding names: the object and the word."""
     return [(one.object, one.what) for one in report.findings]
 

@@ -10,8 +10,8 @@ from evidence.instant import to_text
 from evidence.merkle import leaf_hash
 from evidence.note import Signer, sign_note
 from evidence.verdict import Finding, Verdict
-from pipeline.audit_ledger import Ledger
-from pipeline.audit_sheet import MOST_FINDINGS, Sheet
+from pipeline.audit.ledger import Ledger
+from pipeline.audit.sheet import MOST_FINDINGS, Sheet
 from storage.register.search import Row
 from tests.support.authorities import NOON
 from tests.support.custody_log import KEY, STRANGER, keys

@@ -50,9 +50,7 @@ class Checkout:
         asked = self.tools / "asked"
         asked.unlink(missing_ok=True)
         ensure(self.root, level, self.find, self.env)
-        return (
-            [" ".join(line.split()[:2]) for line in asked.read_text().splitlines()] if asked.exists() else []
-        )
+        return [" ".join(line.split()[:2]) for line in asked.read_text().splitlines()] if asked.exists() else []
 
 
 FROM_NOTHING = ["venv --quiet", "pip sync", "pip install"]

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that MP4 boxes are read, also those that lie about their size."""
+
 import pytest
 
 from evidence.errors import Truncated, Undecodable

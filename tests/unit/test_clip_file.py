@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that a clip file is observed as an auditor would."""
+
 import struct
 from fractions import Fraction
 from pathlib import Path

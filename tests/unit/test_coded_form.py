@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that packets lose their transport form, and only that."""
+
 import pytest
 
 from pipeline.media.coded_form import form_of, lengths, raw_aac

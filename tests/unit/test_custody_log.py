@@ -48,9 +48,7 @@ def test_every_published_size_stays_readable(log: CustodyLog) -> None:
         log.checkpoint(5)
 
 
-def test_publishing_nothing_signs_the_empty_log_and_then_nothing_new(
-    store: DirectoryStore, log: CustodyLog
-) -> None:
+def test_publishing_nothing_signs_the_empty_log_and_then_nothing_new(store: DirectoryStore, log: CustodyLog) -> None:
     empty = log.publish([], at=0)
     assert empty.size == 0
     assert log.publish([], at=0) == empty
@@ -207,9 +205,7 @@ def killed_at(root: Path, write: int) -> int:
 
 # (1) keep the old copy, (2, 3) bundles, (4, 5, 6) tiles, (7) pointer, (8) copy.
 @pytest.mark.parametrize("write", range(9))
-def test_a_publication_killed_at_any_write_and_repeated_is_as_if_never_killed(
-    tmp_path: Path, write: int
-) -> None:
+def test_a_publication_killed_at_any_write_and_repeated_is_as_if_never_killed(tmp_path: Path, write: int) -> None:
     sound = DirectoryStore(tmp_path / "sound")
     opened(sound).publish(entries(250), at=0)
     opened(sound).publish(entries(60, start=250), at=250)

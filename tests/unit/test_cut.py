@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that clips are cut, and refuse what was changed."""
+
 import json
 import struct
 from dataclasses import replace

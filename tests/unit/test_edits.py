@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that edit lists become one exact shift for each stream."""
+
 from fractions import Fraction
 
 from pipeline.media.edits import Edit, place

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that files are examined in their child process."""
+
 import json
 from fractions import Fraction
 from pathlib import Path

@@ -27,9 +27,7 @@ COPIES = {
 }
 
 
-def look_at(
-    path: Path, duration: float, rate: Fraction = REFERENCE_RATE, demuxer: str = "mov"
-) -> Fingerprint:
+def look_at(path: Path, duration: float, rate: Fraction = REFERENCE_RATE, demuxer: str = "mov") -> Fingerprint:
     return fingerprint_of(
         path,
         demuxer=demuxer,

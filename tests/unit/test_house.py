@@ -105,9 +105,7 @@ def test_a_lock_names_digests_and_no_place(lock: str) -> None:
 
 
 def test_tests_run_against_the_versions_that_are_shipped() -> None:
-    run, dev = (
-        set(re.findall(r"^\S+==\S+", (ROOT / lock).read_text("utf-8"), re.MULTILINE)) for lock in LOCKS[:2]
-    )
+    run, dev = (set(re.findall(r"^\S+==\S+", (ROOT / lock).read_text("utf-8"), re.MULTILINE)) for lock in LOCKS[:2])
     assert run
     assert not run - dev
 

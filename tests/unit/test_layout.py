@@ -92,9 +92,7 @@ def test_the_original_is_read_back_from_its_key_and_from_no_other() -> None:
 
 
 @pytest.mark.parametrize("spell", BY_DIGEST)
-@pytest.mark.parametrize(
-    "text", ["", SHA[:-1], SHA + "0", SHA.upper(), "../" + SHA[3:], SHA[:-1] + "\n", "１" * 64]
-)
+@pytest.mark.parametrize("text", ["", SHA[:-1], SHA + "0", SHA.upper(), "../" + SHA[3:], SHA[:-1] + "\n", "１" * 64])
 def test_what_is_no_digest_becomes_no_key(spell: Callable[[str], str], text: str) -> None:
     with pytest.raises(BadInput):
         spell(text)

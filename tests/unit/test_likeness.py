@@ -20,9 +20,7 @@ def footage(seed: int, samples: int = 40, *, rate: Fraction = TWO) -> Fingerprin
     """Another picture and other motion in each sample."""
     rng = random.Random(seed)
     motions = [rng.getrandbits(128) & rng.getrandbits(128) & rng.getrandbits(128) for _ in range(samples)]
-    return Fingerprint(
-        rate, tuple(rng.getrandbits(256) for _ in range(samples)), tuple(motions), bytes([20] * samples)
-    )
+    return Fingerprint(rate, tuple(rng.getrandbits(256) for _ in range(samples)), tuple(motions), bytes([20] * samples))
 
 
 def part(whole: Fingerprint, first: int, last: int, *, step: int = 1) -> Fingerprint:

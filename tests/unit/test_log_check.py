@@ -19,14 +19,10 @@ def store(tmp_path: Path) -> DirectoryStore:
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 255, 256, 257, 512, 600])
-def test_a_sound_log_has_no_findings_and_every_entry_is_visited_in_order(
-    store: DirectoryStore, size: int
-) -> None:
+def test_a_sound_log_has_no_findings_and_every_entry_is_visited_in_order(store: DirectoryStore, size: int) -> None:
     signed = opened(store).publish(entries(size), at=0)
     seen: list[tuple[int, bytes]] = []
-    report = check_log(
-        store, [VERIFIER], origin=ORIGIN, visit=lambda index, entry: seen.append((index, entry))
-    )
+    report = check_log(store, [VERIFIER], origin=ORIGIN, visit=lambda index, entry: seen.append((index, entry)))
     assert report.findings == ()
     assert seen == list(enumerate(entries(size)))
     assert (report.checkpoint, report.entries, report.uncovered) == (signed, size, 0)

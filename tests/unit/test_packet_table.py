@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that the packet table is written, read in parts, and checked whole."""
+
 import random
 from collections.abc import Callable
 from fractions import Fraction

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that EXIF is read, and broken EXIF is a warning."""
+
 from fractions import Fraction
 from pathlib import Path
 

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that random-access points are told from other key frames."""
+
 from pipeline.media.random_access import may_begin
 
 

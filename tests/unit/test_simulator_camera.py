@@ -66,9 +66,7 @@ def test_an_unknown_layout_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_second_recording_in_the_same_second_is_named_a_second_later(tmp_path: Path) -> None:
-    first, second, third = (
-        CAMERA.record(tmp_path, at=NOON, seconds=1, rate=5, quality=TINY) for _ in range(3)
-    )
+    first, second, third = (CAMERA.record(tmp_path, at=NOON, seconds=1, rate=5, quality=TINY) for _ in range(3))
 
     names = [parts_of("dsj", str(made.name))["start"] for made in (first, second, third)]
     assert names == ["20260619_120000", "20260619_120001", "20260619_120002"]
@@ -116,9 +114,7 @@ def test_the_same_seed_makes_the_same_files_and_another_seed_other_frames(tmp_pa
 
 
 def test_a_recording_knows_its_frames_and_bears_its_first_number(tmp_path: Path) -> None:
-    made = CAMERA.record(
-        tmp_path, at=NOON, seconds=Fraction(3, 2), rate=10, quality=TINY, first_number=90_000
-    )
+    made = CAMERA.record(tmp_path, at=NOON, seconds=Fraction(3, 2), rate=10, quality=TINY, first_number=90_000)
 
     assert made.frames == 15
     assert made.seconds == Fraction(3, 2)

@@ -113,9 +113,7 @@ def test_other_codecs_do_not_mix_up_frames(tmp_path: Path, codec: Any, b_frames:
         planes.y[:] = 90
         counter.draw(planes.y, number)
 
-    picture = Picture(
-        paint=numbered, times=SECOND, width=320, height=180, codec=codec, b_frames=b_frames, crf=24
-    )
+    picture = Picture(paint=numbered, times=SECOND, width=320, height=180, codec=codec, b_frames=b_frames, crf=24)
     encode_footage(out, picture=picture)
 
     assert shown(out) == [(n, Fraction(n, 30)) for n in range(30)]
@@ -124,9 +122,7 @@ def test_other_codecs_do_not_mix_up_frames(tmp_path: Path, codec: Any, b_frames:
 def test_rotation_and_creation_time_are_stated(tmp_path: Path) -> None:
     out = tmp_path / "a.mp4"
     picture = Picture(paint=plain, times=SECOND, width=64, height=48, rotation=90)
-    encode_footage(
-        out, picture=picture, wrapping=Wrapping(created=datetime(2026, 6, 19, 4, 0, 1, tzinfo=UTC))
-    )
+    encode_footage(out, picture=picture, wrapping=Wrapping(created=datetime(2026, 6, 19, 4, 0, 1, tzinfo=UTC)))
     with av.open(out) as box:
         assert next(box.decode(video=0)).rotation == 90
         assert box.metadata["creation_time"] == "2026-06-19T04:00:01.000000Z"

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that bytes say what they are, whatever their name."""
+
 from pathlib import Path
 
 import pytest

@@ -36,9 +36,7 @@ def test_the_wheel_is_used_when_there_is_none_on_the_path(monkeypatch: pytest.Mo
     assert "imageio_ffmpeg" in str(find_ffmpeg().program)
 
 
-def test_a_build_that_cannot_make_h264_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_build_that_cannot_make_h264_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     impostor(tmp_path, "7.0", encoder="libopenh264")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
 

@@ -130,14 +130,10 @@ def test_a_time_without_a_zone_or_a_digest_of_another_length_is_refused(folder: 
     with pytest.raises(BadInput):
         authority.verify(response, SHA[:31])
     with pytest.raises(BadInput):
-        verify_response(
-            response, message_sha256=SHA, anchors=authority.anchors, not_after=NOON.replace(tzinfo=None)
-        )
+        verify_response(response, message_sha256=SHA, anchors=authority.anchors, not_after=NOON.replace(tzinfo=None))
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"not a key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
-)
+@pytest.mark.parametrize("data", [b"", b"not a key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
 def test_a_file_that_is_no_authority_is_refused_and_kept(folder: Path, data: bytes) -> None:
     folder.mkdir()
     path = folder / "authority.pem"
@@ -246,9 +242,7 @@ def test_we_answer_what_openssl_asks_and_it_finds_its_nonce(
     openssl("ts", "-query", "-data", "message", "-sha256", "-cert", "-out", "q.tsq")
     assert openssl(*verify).returncode != 0, "an old token does not fit a new question"
     openssl("ts", "-query", "-data", "message", "-sha256", "-tspolicy", "1.2.3", "-out", "q.tsq")
-    assert refusal_of(authority.answer((tmp_path / "q.tsq").read_bytes(), now=now)) == (
-        "rejection, unaccepted_policy"
-    )
+    assert refusal_of(authority.answer((tmp_path / "q.tsq").read_bytes(), now=now)) == ("rejection, unaccepted_policy")
     openssl("ts", "-query", "-data", "message", "-sha1", "-out", "q.tsq")
     assert refusal_of(authority.answer((tmp_path / "q.tsq").read_bytes(), now=now)) == "rejection, bad_alg"
 
@@ -324,9 +318,7 @@ def test_we_verify_an_rsa_token_by_openssl(
         verify_response(flipped, message_sha256=SHA, anchors=anchors)
 
 
-def _write_authority(
-    folder: Path, signer: Identity, above: Identity, *, digest: str, is_chained: bool
-) -> None:
+def _write_authority(folder: Path, signer: Identity, above: Identity, *, digest: str, is_chained: bool) -> None:
     (folder / "key.pem").write_bytes(_pem_of_key(signer.key))
     (folder / "signer.pem").write_bytes(signer.certificate.public_bytes(Encoding.PEM))
     (folder / "above.pem").write_bytes(above.certificate.public_bytes(Encoding.PEM))
@@ -462,9 +454,7 @@ def test_a_silent_or_absent_authority_is_unavailable_in_time() -> None:
         HttpAuthority("x", "http://127.0.0.1:1/", honest().anchors).stamp(SHA, NOON)
 
 
-@pytest.mark.parametrize(
-    "url", ["", "tsa.example.org", "file:///etc/passwd", "ftp://x/", "http://", "http://["]
-)
+@pytest.mark.parametrize("url", ["", "tsa.example.org", "file:///etc/passwd", "ftp://x/", "http://", "http://["])
 def test_what_is_no_address_of_an_authority_is_refused(url: str) -> None:
     with pytest.raises(BadInput):
         HttpAuthority("x", url, honest().anchors)

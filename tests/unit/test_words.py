@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""This is where it is tried that sentences for people are complete in both languages."""
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ from evidence.custody import CustodyEvent, parse_event
 from evidence.errors import IntegrityError
 from evidence.lifecycle import State
 from evidence.note import Verifier, open_note, split_note
-from pipeline.audit_records import (
+from pipeline.audit.records import (
     STATES,
     Derived,
     Measured,
@@ -27,7 +27,7 @@ from pipeline.audit_records import (
     sealed_of,
     stamped_of,
 )
-from pipeline.audit_sheet import Sheet
+from pipeline.audit.sheet import Sheet
 from storage.register.search import Row
 
 EVENTS_TABLE = "register/custody_events"

@@ -1,26 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where evidence is audited: everything at rest, one recording, or a file that somebody holds.
-
-It shares no code with the steps that wrote: it reads the log, believes signed records only, and walks both
-ways, from the records to the store and the register, and from those back to the records.
-A damaged thing is a finding, never an error; a store that cannot be read now is an error, never a finding.
-"""
+"""This is where one audit is put together: of everything at rest, of one recording, or of a file somebody holds."""
 
 import hashlib
 from pathlib import Path
 
 from evidence.errors import IntegrityError, NotFound, SourceUnavailable
 from evidence.verdict import CheckReport
-from pipeline.audit_checkpoints import Checkpoints, check_anchors, check_tokens, spare_tokens
-from pipeline.audit_clip import verify_clip
-from pipeline.audit_ledger import EVENTS_TABLE, Ledger, Told
-from pipeline.audit_log import check_events, trust_of, walk_log
-from pipeline.audit_names import check_derivatives, check_details, check_names, names_at_rest
-from pipeline.audit_original import check_original
-from pipeline.audit_records import Measured
-from pipeline.audit_register import check_rows, read_rows, rows_of
-from pipeline.audit_sheet import AuditReport, StoreSheet, to_json
-from pipeline.audit_trust import Trust
+from pipeline.audit.checkpoints import Checkpoints, check_anchors, check_tokens, spare_tokens
+from pipeline.audit.clip import verify_clip
+from pipeline.audit.ledger import EVENTS_TABLE, Ledger, Told
+from pipeline.audit.log import check_events, trust_of, walk_log
+from pipeline.audit.names import check_derivatives, check_details, check_names, names_at_rest
+from pipeline.audit.original import check_original
+from pipeline.audit.records import Measured
+from pipeline.audit.register import check_rows, read_rows, rows_of
+from pipeline.audit.sheet import StoreSheet
 from pipeline.outcome import about
 from pipeline.ports import Ports, Progress, unheard
 from storage import layout
@@ -28,12 +22,10 @@ from storage.custody_log import SignedCheckpoint
 from storage.register import search
 from storage.register.search import Row
 
-__all__ = ["Trust", "to_json", "trust_of", "verify_all", "verify_clip", "verify_file", "verify_recording"]
-
 PROOF_SUFFIX = ".proof.json"
 
 
-def verify_all(ports: Ports, *, progress: Progress = unheard) -> AuditReport:
+def verify_all(ports: Ports, *, progress: Progress = unheard) -> CheckReport:
     """Audit everything: log, register, originals and what was made from them, and every name at rest.
 
     Raises:
@@ -60,7 +52,7 @@ def verify_all(ports: Ports, *, progress: Progress = unheard) -> AuditReport:
     return sheet.report()
 
 
-def verify_recording(ports: Ports, recording: str, *, progress: Progress = unheard) -> AuditReport:
+def verify_recording(ports: Ports, recording: str, *, progress: Progress = unheard) -> CheckReport:
     """Audit one recording: its records and their place in the newest checkpoint, its rows, its objects.
 
     NOT checked: records of it that the register has lost, and the rest of the log: `verify_all` reads that.
@@ -106,7 +98,7 @@ def verify_file(path: Path, ports: Ports, *, progress: Progress = unheard) -> Ch
     if holder is not None:
         report = verify_recording(ports, holder[1], progress=progress)
         note = f"{path.name} is {holder[0]} of {holder[1]}, byte for byte"
-        return AuditReport(report.findings, report.objects, report.size_bytes, (note, *report.notes))
+        return CheckReport(report.findings, report.objects, report.size_bytes, (note, *report.notes))
     sheet = StoreSheet(ports.store)
     sheet.count(path.stat().st_size)
     sheet.doubt(path.name, "unknown", f"sha256 {sha256}: no original or derivative of ours, and no proof beside it")

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from evidence import instant
 from evidence.errors import BadInput, IntegrityError, NotFound, TokenInvalid
 from evidence.note import split_note
-from pipeline.audit_ledger import Told
-from pipeline.audit_log import trust_of
-from pipeline.audit_records import Stamped
-from pipeline.audit_sheet import StoreSheet
-from pipeline.audit_trust import is_by_a_stranger
+from pipeline.audit.ledger import Told
+from pipeline.audit.log import trust_of
+from pipeline.audit.records import Stamped
+from pipeline.audit.sheet import StoreSheet
+from pipeline.audit.trust import is_by_a_stranger
 from pipeline.ports import Ports
 from pipeline.tsa.port import TimeToken
 from pipeline.tsa.rfc3161 import verify_response

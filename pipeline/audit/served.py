@@ -10,10 +10,10 @@ from evidence.custody import CustodyEvent, parse_event
 from evidence.errors import IntegrityError, SignatureInvalid
 from evidence.note import open_note, split_note
 from evidence.verdict import Verdict
-from pipeline.audit_proof import ClipProofFile, ProvenRecord
-from pipeline.audit_records import Clipped, Measured, Sealed, clipped_of, measured_of, sealed_of
-from pipeline.audit_sheet import Sheet
-from pipeline.audit_trust import Trust, origin_of, signers_of, verdict_on_unopened
+from pipeline.audit.proof import ClipProofFile, ProvenRecord
+from pipeline.audit.records import Clipped, Measured, Sealed, clipped_of, measured_of, sealed_of
+from pipeline.audit.sheet import Sheet
+from pipeline.audit.trust import Trust, origin_of, signers_of, verdict_on_unopened
 
 _WANTED = ("measured", "sealed", "clipped")  # in the order in which they must have happened
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from evidence.chunk_tree import CHUNK_SIZE, chunk_tree_of, differences
 from evidence.digest import Digest
-from pipeline.audit_packets import changed_packets
-from pipeline.audit_records import Measured
+from pipeline.audit.packets import changed_packets
+from pipeline.audit.records import Measured
 from pipeline.media.packet_reader import PacketTable
 from storage.objects import ObjectStore
 

@@ -7,9 +7,9 @@ The log's own form is the business of `storage.log_check`; here its entries are 
 from collections.abc import Sequence
 
 from evidence.errors import IntegrityError
-from pipeline.audit_ledger import EVENTS_TABLE, Ledger
-from pipeline.audit_sheet import StoreSheet
-from pipeline.audit_trust import Trust
+from pipeline.audit.ledger import EVENTS_TABLE, Ledger
+from pipeline.audit.sheet import StoreSheet
+from pipeline.audit.trust import Trust
 from pipeline.ports import Ports
 from pipeline.tsa.port import TrustAnchors
 from storage import layout

@@ -10,11 +10,11 @@ from evidence.merkle import HASH_SIZE, leaf_hash
 from evidence.merkle_tree import root_of_joined
 from evidence.note import open_note
 from evidence.receipt import Receipt, parse_receipt
-from pipeline.audit_ledger import Told
-from pipeline.audit_place import Damaged, place_damage
-from pipeline.audit_records import Measured, Sealed
-from pipeline.audit_sheet import StoreSheet
-from pipeline.audit_trust import Trust
+from pipeline.audit.ledger import Told
+from pipeline.audit.place import Damaged, place_damage
+from pipeline.audit.records import Measured, Sealed
+from pipeline.audit.sheet import StoreSheet
+from pipeline.audit.trust import Trust
 from pipeline.media.packet_reader import PacketTable, check_table, open_table
 from storage import layout
 

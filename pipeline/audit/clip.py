@@ -30,17 +30,18 @@ from evidence.errors import (
 )
 from evidence.merkle import leaf_hash
 from evidence.packet_tree import packet_leaf
-from pipeline.audit_proof import LARGEST_PROOF, CarriedToken, ClipProofFile, parse_proof, was_a_proof
-from pipeline.audit_served import Served, read_served
-from pipeline.audit_sheet import AuditReport, Sheet
-from pipeline.audit_trust import Trust, is_by_a_stranger
+from evidence.verdict import CheckReport
+from pipeline.audit.proof import LARGEST_PROOF, CarriedToken, ClipProofFile, parse_proof, was_a_proof
+from pipeline.audit.served import Served, read_served
+from pipeline.audit.sheet import Sheet
+from pipeline.audit.trust import Trust, is_by_a_stranger
 from pipeline.media.clip_file import ObservedClip, observe
 from pipeline.ports import Progress, unheard
 from pipeline.tsa.port import TrustAnchors
 from pipeline.tsa.rfc3161 import verify_response
 
 
-def verify_clip(path: Path, proof_path: Path, *, trust: Trust, progress: Progress = unheard) -> AuditReport:
+def verify_clip(path: Path, proof_path: Path, *, trust: Trust, progress: Progress = unheard) -> CheckReport:
     """Check that the clip at `path` is what `proof_path` proves, by the keys of `trust` alone.
 
     Proven: the file is the clip that was served, all its packets are the sealed original's, and it shows

@@ -4,8 +4,8 @@
 from collections.abc import Sequence, Set
 
 from evidence.errors import IntegrityError
-from pipeline.audit_ledger import Told
-from pipeline.audit_sheet import StoreSheet
+from pipeline.audit.ledger import Told
+from pipeline.audit.sheet import StoreSheet
 from storage import layout
 
 _DETAILS = "details/"

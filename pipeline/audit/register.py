@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.audit_ledger import Told
-from pipeline.audit_sheet import Sheet
+from pipeline.audit.ledger import Told
+from pipeline.audit.sheet import Sheet
 from storage.register import search
 from storage.register.search import Connection, Row
 

@@ -5,7 +5,6 @@ Only a store that cannot be read now ends an audit early: then nothing was decid
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from evidence.digest import Digest
 from evidence.errors import IntegrityError, NotFound
@@ -17,16 +16,8 @@ MOST_FINDINGS = 1000
 _WORST_FIRST = (Verdict.TAMPERED, Verdict.UNUSABLE, Verdict.UNDECIDABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class AuditReport(CheckReport):
-    """A check report with `notes`: what is worth saying though nothing is wrong with it."""
-
-    notes: tuple[str, ...] = ()
-
-
 def to_json(report: CheckReport) -> dict[str, object]:
     """The report as `evidock verify --json` prints it."""
-    notes = report.notes if isinstance(report, AuditReport) else ()
     return {
         "verdict": report.verdict.value,
         "findings": [
@@ -34,7 +25,7 @@ def to_json(report: CheckReport) -> dict[str, object]:
             for one in report.findings
         ],
         "checked": {"objects": report.objects, "bytes": report.size_bytes},
-        "notes": list(notes),
+        "notes": list(report.notes),
     }
 
 
@@ -100,13 +91,13 @@ class Sheet:
 
     # --- the end ----------------------------------------------------------------------------
 
-    def report(self) -> AuditReport:
+    def report(self) -> CheckReport:
         """Everything noted so far."""
         findings = list(self._findings)
         if self._unlisted:
             worst = next(word for word in _WORST_FIRST if word in self._worst_unlisted)
             findings.append(Finding("audit", "unlisted", f"{self._unlisted} more findings", worst))
-        return AuditReport(tuple(findings), self._objects, self._size_bytes, tuple(self._notes))
+        return CheckReport(tuple(findings), self._objects, self._size_bytes, tuple(self._notes))
 
 
 class StoreSheet(Sheet):
