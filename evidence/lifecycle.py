@@ -40,7 +40,5 @@ def step_to(current: State, wanted: State) -> State:
 
     """
     if wanted not in _WAYS[current]:
-        raise WrongState(
-            f"a recording that is {current} cannot become {wanted}", current=current, wanted=wanted
-        )
+        raise WrongState(f"a recording that is {current} cannot become {wanted}", current=current, wanted=wanted)
     return wanted

@@ -65,8 +65,7 @@ def match(query: Fingerprint, reference: Fingerprint) -> list[Match]:
         if not any(run.shares_query_with(better) for better in chosen):
             chosen.append(run)
     return [
-        run.as_match(query, reference, is_placed=not any(run.is_rivalled_by(other) for other in runs))
-        for run in chosen
+        run.as_match(query, reference, is_placed=not any(run.is_rivalled_by(other) for other in runs)) for run in chosen
     ]
 
 
@@ -156,9 +155,7 @@ class _Run:
         """True for another line that explains much of the same query nearly as well."""
         common = min(self.last, other.last) - max(self.first, other.first) + 1
         return (
-            other.line != self.line
-            and 2 * common > self.last - self.first + 1
-            and other.strength > 0.9 * self.strength
+            other.line != self.line and 2 * common > self.last - self.first + 1 and other.strength > 0.9 * self.strength
         )
 
     def as_match(self, query: Fingerprint, reference: Fingerprint, *, is_placed: bool) -> Match:
@@ -211,9 +208,7 @@ def _heaviest(weights: Sequence[float], low: int, high: int) -> tuple[int, int, 
     return best
 
 
-def _weighed(
-    query: _Phase, reference: _Phase, line: int, first: int, last: int, strength: float
-) -> _Run | None:
+def _weighed(query: _Phase, reference: _Phase, line: int, first: int, last: int, strength: float) -> _Run | None:
     """The run, unless it is too short, or things move in it that moved otherwise in the reference."""
     pairs = [(i, i + line) for i in range(first, last + 1)]
     telling = [(i, j) for i, j in pairs if query.is_telling[i] and reference.is_telling[j]]

@@ -75,9 +75,7 @@ def check_log(
 
 
 class _Audit:
-    def __init__(
-        self, store: ObjectStore, verifiers: Sequence[Verifier], origin: str, visit: Visit | None
-    ) -> None:
+    def __init__(self, store: ObjectStore, verifiers: Sequence[Verifier], origin: str, visit: Visit | None) -> None:
         self._shelf = Shelf(store)
         self._verifiers = verifiers
         self._origin = origin

@@ -199,9 +199,7 @@ class LogWalk:
         tile = self._stored(level + 1, above)
         return None if tile is None else hashes(tile, place, place + 1)
 
-    def _blame_tile(
-        self, level: int, number: int, computed: bytes | None, stored: bytes | None, what: str
-    ) -> None:
+    def _blame_tile(self, level: int, number: int, computed: bytes | None, stored: bytes | None, what: str) -> None:
         if computed is None or stored is None:
             return  # what is missing was noted when it was looked for
         places = _differences(computed, stored)
@@ -232,6 +230,4 @@ class LogWalk:
 
 def _differences(one: bytes, other: bytes) -> list[int]:
     count = len(one) // HASH_SIZE
-    return [
-        place for place in range(count) if hashes(one, place, place + 1) != hashes(other, place, place + 1)
-    ]
+    return [place for place in range(count) if hashes(one, place, place + 1) != hashes(other, place, place + 1)]

@@ -238,7 +238,5 @@ def split_bundle(bundle: bytes, count: int) -> list[bytes]:
         entries.append(bundle[place + 2 : end])
         place = end
     if place != len(bundle):
-        raise LogInconsistent(
-            f"a bundle has {len(bundle) - place} bytes after its {count} entries", entry=count
-        )
+        raise LogInconsistent(f"a bundle has {len(bundle) - place} bytes after its {count} entries", entry=count)
     return entries

@@ -75,9 +75,7 @@ def ensure(root: Path, level: str, find: Finder, env: Mapping[str, str]) -> bool
         return True
 
 
-def fill(
-    root: Path, level: str, stamp: Mapping[str, str], installer: Installer, env: Mapping[str, str]
-) -> None:
+def fill(root: Path, level: str, stamp: Mapping[str, str], installer: Installer, env: Mapping[str, str]) -> None:
     """Bring the environment to `level`: in place when it is whole, from nothing otherwise."""
     venv, lock = root / ".venv", root / LOCKS[level]
     goal = wanted(root, level)

@@ -103,9 +103,7 @@ class SimulatedCamera:
         times = times or FrameTimes.at_rate(Fraction(rate), max(1, math.floor(seconds * Fraction(rate))))
         slot = _slot(self, card, at, kind="video", ending="mp4", mark=mark)
         caption = Caption(self.serial, self.officer, slot.clock)
-        picture = filming.picture(
-            slot.seed, caption=caption, times=times, quality=quality, first_number=first_number
-        )
+        picture = filming.picture(slot.seed, caption=caption, times=times, quality=quality, first_number=first_number)
         sound = filming.sound(slot.seed, seconds=times.end, rate=quality.sound_rate, codec="aac")
         wrapping = Wrapping(index=quality.index, created=slot.clock)
 
@@ -158,16 +156,12 @@ class SimulatedCamera:
             track=fixes,
         )
 
-    def record_sound(
-        self, card: Path, *, at: datetime, seconds: int | Fraction = 10, ending: str = "m4a"
-    ) -> Recorded:
+    def record_sound(self, card: Path, *, at: datetime, seconds: int | Fraction = 10, ending: str = "m4a") -> Recorded:
         """Record sound only, as AAC (`m4a`) or PCM (`wav`)."""
         slot = _slot(self, card, at, kind="audio", ending=ending)
         length = Fraction(seconds)
         is_plain = ending == "wav"
-        sound = filming.sound(
-            slot.seed, seconds=length, rate=48_000, codec="pcm_s16le" if is_plain else "aac"
-        )
+        sound = filming.sound(slot.seed, seconds=length, rate=48_000, codec="pcm_s16le" if is_plain else "aac")
         wrapping = Wrapping(container="wav" if is_plain else "mp4", created=slot.clock)
         slot.put(lambda out: encode_footage(out, sound=sound, wrapping=wrapping), lasting=length)
         return Recorded(
@@ -218,9 +212,7 @@ class _Slot:
         return self.clock + timedelta(microseconds=math.floor(lasting * 1_000_000))
 
 
-def _slot(
-    camera: SimulatedCamera, card: Path, at: datetime, *, kind: Kind, ending: str, mark: Mark = ""
-) -> _Slot:
+def _slot(camera: SimulatedCamera, card: Path, at: datetime, *, kind: Kind, ending: str, mark: Mark = "") -> _Slot:
     clock = camera.clock(at)
     naming = Naming(camera.serial, camera.officer, kind, clock, mark, ending)
     place = layout(camera.layout).place

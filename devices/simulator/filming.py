@@ -81,9 +81,7 @@ def painter(
     return paint
 
 
-def sound(
-    seed: tuple[int, ...], *, seconds: Fraction, rate: int, codec: Literal["aac", "pcm_s16le"]
-) -> Sound:
+def sound(seed: tuple[int, ...], *, seconds: Fraction, rate: int, codec: Literal["aac", "pcm_s16le"]) -> Sound:
     """The audio track: `seconds` of this seed's voice."""
     return Sound(wave=voice(seed, rate=rate), seconds=seconds, rate=rate, codec=codec)
 

@@ -105,9 +105,7 @@ def _turn(seed: tuple[int, ...], number: int, rows: int, columns: int) -> _Turn:
     )
 
 
-def _texture(
-    rng: np.random.Generator, shape: tuple[int, int], *, octaves: tuple[int, ...]
-) -> npt.NDArray[np.float32]:
+def _texture(rng: np.random.Generator, shape: tuple[int, int], *, octaves: tuple[int, ...]) -> npt.NDArray[np.float32]:
     total = np.zeros(shape, dtype=np.float32)
     for octave in octaves:
         coarse = rng.random((octave + 1, 2 * octave + 1), dtype=np.float32)

@@ -28,9 +28,7 @@ class Fix:
     course_degrees: int
 
 
-def walk(
-    seed: tuple[int, ...], *, start: datetime, seconds: int, origin: tuple[int, int] = ORIGIN
-) -> tuple[Fix, ...]:
+def walk(seed: tuple[int, ...], *, start: datetime, seconds: int, origin: tuple[int, int] = ORIGIN) -> tuple[Fix, ...]:
     """One fix for each second of `[start, start + seconds]`, at walking speed, turning now and then."""
     rng = np.random.default_rng(seed)
     latitude, longitude = (float(value) for value in origin)

@@ -170,9 +170,7 @@ class _VideoTrack:
         self._picture = picture
         self._tick = times.tick
         rate = (len(times.starts) / (times.end - times.starts[0])).limit_denominator(1001)
-        self._stream = box.add_stream(
-            picture.codec, rate=rate, time_base=self._tick, options=_codec_options(picture)
-        )
+        self._stream = box.add_stream(picture.codec, rate=rate, time_base=self._tick, options=_codec_options(picture))
         self._stream.width, self._stream.height = picture.width, picture.height
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.thread_count = picture.threads
@@ -209,9 +207,7 @@ class _AudioTrack:
 
     def __init__(self, box: av.container.OutputContainer, sound: Sound) -> None:
         self._sound = sound
-        self._stream = box.add_stream(
-            sound.codec, rate=sound.rate, time_base=Fraction(1, sound.rate), layout="mono"
-        )
+        self._stream = box.add_stream(sound.codec, rate=sound.rate, time_base=Fraction(1, sound.rate), layout="mono")
         if sound.codec == "aac":
             self._stream.bit_rate = sound.bit_rate
         self._stream.codec_context.flags |= av.codec.context.Flags.bitexact
@@ -238,9 +234,7 @@ class _AudioTrack:
         return frame
 
 
-def _interleave(
-    box: av.container.OutputContainer, video: _VideoTrack | None, audio: _AudioTrack | None
-) -> None:
+def _interleave(box: av.container.OutputContainer, video: _VideoTrack | None, audio: _AudioTrack | None) -> None:
     # The earlier track goes first, or the muxer would have to hold the later one back in memory.
     waiting: list[Iterator[Coded]] = [track.packets() for track in (video, audio) if track is not None]
     heads = [next(track) for track in waiting]

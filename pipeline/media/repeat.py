@@ -82,9 +82,7 @@ def _is_whole(piece: _Piece, pieces: list[_Piece]) -> bool:
     return piece.pts >= 0 and piece.duration >= usual
 
 
-def _write(
-    target: av.container.OutputContainer, pieces: list[_Piece], length: Fraction, round_number: int
-) -> None:
+def _write(target: av.container.OutputContainer, pieces: list[_Piece], length: Fraction, round_number: int) -> None:
     for piece in pieces:
         # Rounded from the whole shift, never summed up: sound cannot drift from the picture.
         shift = math.floor(round_number * length / piece.tick)

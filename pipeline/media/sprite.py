@@ -29,9 +29,7 @@ class Sheet:
         """The sheet as a filter on `picture`."""
         # round=up: a tile is the frame on show at its instant, not the nearest one.
         sampled = picture.filter("fps", f"1/{self.interval_s}", round="up", start_time="0")
-        small = sampled.filter(
-            "scale", w=str(TILE_WIDTH), h=f"max(2,min({2 * TILE_WIDTH},2*trunc({TILE_WIDTH}/a/2)))"
-        )
+        small = sampled.filter("scale", w=str(TILE_WIDTH), h=f"max(2,min({2 * TILE_WIDTH},2*trunc({TILE_WIDTH}/a/2)))")
         return small.filter("tile", f"{self.columns}x{self.rows}")
 
     def index(self, sheet_size: tuple[int, int], shown_s: Fraction) -> dict[str, object]:

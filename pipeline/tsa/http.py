@@ -52,9 +52,7 @@ class HttpAuthority:
     def stamp(self, message_sha256: bytes, now: datetime) -> bytes:
         """As the port says. The nonce makes an old answer useless."""
         nonce = secrets.randbits(64) | 1 << 63
-        response = stamp_over_http(
-            self.url, build_request(message_sha256, nonce=nonce), timeout_s=self.timeout_s
-        )
+        response = stamp_over_http(self.url, build_request(message_sha256, nonce=nonce), timeout_s=self.timeout_s)
         token = verify_response(response, message_sha256=message_sha256, anchors=self.anchors, nonce=nonce)
         if abs(token.gen_time - now) > self.largest_offset + (token.accuracy or timedelta()):
             raise AuthorityUnavailable(

@@ -194,8 +194,6 @@ def _check_nonce(token: TimeToken, nonce: int | None) -> None:
 def _check_window(token: TimeToken, not_before: datetime | None, not_after: datetime | None) -> None:
     margin = token.accuracy or timedelta()
     if not_before is not None and token.gen_time + margin < not_before:
-        raise TokenInvalid(
-            f"the token says {token.gen_time}, which is before {not_before}", at=token.gen_time
-        )
+        raise TokenInvalid(f"the token says {token.gen_time}, which is before {not_before}", at=token.gen_time)
     if not_after is not None and token.gen_time - margin > not_after:
         raise TokenInvalid(f"the token says {token.gen_time}, which is after {not_after}", at=token.gen_time)

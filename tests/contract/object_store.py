@@ -124,9 +124,7 @@ class ObjectStoreContract:
             put(store, KEY, b"other", tmp_path, give=give)
         assert store.read(KEY, limit=100) == b"first"
 
-    def test_bytes_that_are_not_the_digest_are_not_published(
-        self, store: ObjectStore, tmp_path: Path
-    ) -> None:
+    def test_bytes_that_are_not_the_digest_are_not_published(self, store: ObjectStore, tmp_path: Path) -> None:
         source = tmp_path / "source"
         source.write_bytes(b"one flipped bit")
         with pytest.raises(FixityMismatch):
@@ -135,9 +133,7 @@ class ObjectStoreContract:
         assert list(store.keys()) == []
 
     @pytest.mark.parametrize("give", [False, True])
-    def test_a_source_of_another_length_is_not_published(
-        self, store: ObjectStore, tmp_path: Path, give: bool
-    ) -> None:
+    def test_a_source_of_another_length_is_not_published(self, store: ObjectStore, tmp_path: Path, give: bool) -> None:
         source = tmp_path / "source"
         source.write_bytes(b"still growing")
         with pytest.raises(FixityMismatch):
@@ -151,9 +147,7 @@ class ObjectStoreContract:
         assert not store.exists(KEY)
 
     @pytest.mark.parametrize("give", [False, True])
-    def test_a_source_that_is_a_link_or_a_pipe_is_refused(
-        self, store: ObjectStore, tmp_path: Path, give: bool
-    ) -> None:
+    def test_a_source_that_is_a_link_or_a_pipe_is_refused(self, store: ObjectStore, tmp_path: Path, give: bool) -> None:
         (tmp_path / "real").write_bytes(b"real")
         (tmp_path / "link").symlink_to("real")
         os.mkfifo(tmp_path / "pipe")
@@ -299,9 +293,7 @@ class ObjectStoreContract:
                 pass
 
     @pytest.mark.parametrize("key", ODD_KEYS, ids=ascii)
-    def test_an_odd_key_is_refused_by_every_method(
-        self, store: ObjectStore, tmp_path: Path, key: str
-    ) -> None:
+    def test_an_odd_key_is_refused_by_every_method(self, store: ObjectStore, tmp_path: Path, key: str) -> None:
         source = tmp_path / "source"
         source.write_bytes(b"x")
         for call in (

@@ -24,9 +24,7 @@ DAY = timedelta(days=1)
 STAMPING = x509.Extension(
     x509.ExtendedKeyUsage.oid, critical=True, value=x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
 )
-CA = x509.Extension(
-    x509.BasicConstraints.oid, critical=True, value=x509.BasicConstraints(ca=True, path_length=None)
-)
+CA = x509.Extension(x509.BasicConstraints.oid, critical=True, value=x509.BasicConstraints(ca=True, path_length=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +141,7 @@ def rebuilt(
 def with_info(response: bytes, authority: LocalAuthority, changes: Mapping[str, Any]) -> bytes:
     """`response` whose TSTInfo says something else, signed again."""
     old = info_of(response)
-    fields = {
-        name: old[name] for name in ("version", "policy", "message_imprint", "serial_number", "gen_time")
-    }
+    fields = {name: old[name] for name in ("version", "policy", "message_imprint", "serial_number", "gen_time")}
     fields |= {name: old[name] for name in ("accuracy", "tsa") if not isinstance(old[name], core.Void)}
     kept = {name: value for name, value in {**fields, **changes}.items() if value is not None}
     return rebuilt(response, authority, content=tsp.TSTInfo(kept).dump())
@@ -158,9 +154,7 @@ def with_certificates(response: bytes, *injected: x509.Certificate, first: bool 
     signed = token["content"]
     added = [as_asn1(certificate) for certificate in injected]
     own = [choice.chosen for choice in signed["certificates"]]
-    fields = {
-        name: signed[name] for name in ("version", "digest_algorithms", "encap_content_info", "signer_infos")
-    }
+    fields = {name: signed[name] for name in ("version", "digest_algorithms", "encap_content_info", "signer_infos")}
     fields["certificates"] = added + own if first else own + added
     return granted(cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(fields)}))
 

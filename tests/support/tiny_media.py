@@ -29,6 +29,4 @@ def stairs(path: Path, seconds: int, *, size: str = "96x64", extra: tuple[str, .
 def moving(path: Path, seconds: int, *, seed: int = 1, size: str = "160x120") -> Path:
     """Textured video at 10 fps in which much moves; another `seed`, other content."""
     picture = f"cellauto=s={size}:r=10:rule=110:random_seed={seed}:scroll=1,gblur=sigma=4"
-    return make(
-        path, "-f", "lavfi", "-i", f"{picture},trim=duration={seconds}", "-c:v", "libx264", "-crf", "18"
-    )
+    return make(path, "-f", "lavfi", "-i", f"{picture},trim=duration={seconds}", "-c:v", "libx264", "-crf", "18")
