@@ -8,6 +8,7 @@ without a packet tree and with the problem named: its bytes are kept like any ot
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from evidence import instant, media_time
 from evidence.claims import Claims
 from evidence.custody import Happening
+from evidence.digest import Digest
 from evidence.errors import BadInput, NotFound, StillChanging
 from evidence.offer import Offer, from_showable
 from pipeline import spool
@@ -27,8 +29,8 @@ from pipeline.when import end_of
 from storage.durable import kept_durably, store_errors
 from storage.register import search
 
-# Of the time this step takes, about this share goes into reading and hashing the source.
-_COPY_SHARE = 0.6
+# Of the time this step takes, about this share goes into reading the source.
+_COPY_SHARE = 0.4
 
 
 def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> Done:
@@ -47,24 +49,33 @@ def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -
     files = spool.spooled(ports.spool, recording)
     claims = Claims.from_json(json.loads(row["claims"]))
     try:
-        measured = read_source(offer, offered["root"], ports=ports, files=files, progress=progress)
+        digest = read_source(offer, offered["root"], ports=ports, files=files, progress=progress)
     except (StillChanging, NotFound, BadInput) as error:
         # Nothing is held of it, so nothing is judged: it is taken when it is offered whole.
         withdrawn = Happening("withdrawn", about(recording), facts={"code": error.code, "offer": offer.id})
         return Done((withdrawn,), halt=True, then=files.clear)
     with ports.register.view() as connection:
-        holder = search.holder_of(connection, measured.digest.hex)
+        holder = search.holder_of(connection, digest.hex)
     if holder is not None and holder != recording:
         again = offered_again(holder, offer=offer, root=offered["root"], claims=claims, was=recording, ports=ports)
         return Done(again.happenings, halt=True, then=files.clear)
-    spool.write_chunks(files, measured)
     # What is recorded as measured must rest: a power cut after it would leave a file of the right size only.
-    with kept_durably(files.original):
+    with kept_durably(files.original), ThreadPoolExecutor(1) as beside:
+        chunks = beside.submit(spool.measure_chunks, files)
         inside = look_inside(files, name=offer.name)
     claims |= inside.claims
     with ports.register.view() as connection:
         who = identify(connection, claims, zone=ports.zone, duration=inside.duration)
-    return Done((_measured(recording, name=offered["name"], measured=measured, inside=inside, who=who, claims=claims),))
+    happening = _measured(
+        recording,
+        name=offered["name"],
+        digest=digest,
+        chunk_root=chunks.result().root,
+        inside=inside,
+        who=who,
+        claims=claims,
+    )
+    return Done((happening,))
 
 
 def offer_of_row(row: search.Row) -> Offer:
@@ -72,7 +83,7 @@ def offer_of_row(row: search.Row) -> Offer:
     return Offer.from_json({name: row[name] for name in ("dock", "path", "name", "size_bytes", "mtime_ns")})
 
 
-def read_source(offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, progress: Progress) -> spool.Measured:
+def read_source(offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, progress: Progress) -> Digest:
     """Read the offered file once, into the spool; `root` is as the register shows it.
 
     Raises:
@@ -97,22 +108,23 @@ def _measured(
     recording: str,
     *,
     name: str,
-    measured: spool.Measured,
+    digest: Digest,
+    chunk_root: bytes,
     inside: Inside,
     who: Identity,
     claims: Claims,
 ) -> Happening:
     end = end_of(who.start, inside.duration)
     facts: dict[str, Any] = {
-        "chunk_root": measured.chunks.root.hex(),
+        "chunk_root": chunk_root.hex(),
         "container": inside.container,
         "duration": None if inside.duration is None else media_time.to_text(inside.duration),
         "kind": inside.kind,
         "packet_root": inside.packet_root,
         "packets_sha256": inside.table_sha256,
         "shifts": inside.shifts,
-        "sha256": measured.digest.hex,
-        "size_bytes": measured.digest.size_bytes,
+        "sha256": digest.hex,
+        "size_bytes": digest.size_bytes,
     }
     detail = {
         "claims": claims.to_json(),

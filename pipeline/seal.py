@@ -103,14 +103,14 @@ def _read_again(recording: str, original: search.Row, *, digest: Digest, files: 
     with ports.register.view() as connection:
         offered = search.offer_of(connection, recording)
     offer = offer_of_row(offered)
-    measured = read_source(offer, offered["root"], ports=ports, files=files, progress=unheard)
-    if measured.digest != digest:
+    found = read_source(offer, offered["root"], ports=ports, files=files, progress=unheard)
+    if found != digest:
         raise FixityMismatch(
             f"the source of {recording} has other bytes than were measured",
             expected=str(digest),
-            actual=str(measured.digest),
+            actual=str(found),
         )
-    spool.write_chunks(files, measured)
+    spool.measure_chunks(files)
     if original["packets_sha256"] is not None:
         look_inside(files, name=offer.name)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where a source is read, once: copied to the spool and measured in the same pass.
+"""This is where a source is read, once: copied to the spool, and its digest taken in the same pass.
 
 The spool lies beside the object store, so that sealing can adopt the copied file without writing
 it a second time. A spool file is complete when it has its final name; anything else is a leftover.
@@ -26,14 +26,6 @@ _BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Digest and chunk tree of the bytes that were read."""
-
-    digest: Digest
-    chunks: ChunkTree
-
-
-@dataclass(frozen=True, slots=True)
 class Spooled:
     """The spool files of one recording: its bytes, its chunk leaves, its packet table."""
 
@@ -53,8 +45,8 @@ def spooled(spool: Path, recording: str) -> Spooled:
     return Spooled(*(spool / f"{recording}.{part}" for part in ("original", "chunks", "packets")))
 
 
-def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: Progress = unheard) -> Measured:
-    """Copy `source` to `target`, reading each byte once and measuring it on the way.
+def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: Progress = unheard) -> Digest:
+    """Copy `source` to `target`, reading each byte once, and return the digest of what was read.
 
     Memory is flat: two blocks of 8 MiB. `target` has its name only when it is whole; it would survive
     a power cut only after `storage.durable.kept_durably`.
@@ -67,25 +59,31 @@ def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: 
     before = os.fstat(source.fileno())
     with placed(target) as draft:
         with _writing(draft) as out:
-            measured = _pump(source, out, expect=size_bytes, progress=progress)
+            digest = _pump(source, out, expect=size_bytes, progress=progress)
         after = os.fstat(source.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise StillChanging("the file was written to while it was read; it is taken when it is quiet")
-        if measured.digest.size_bytes != size_bytes:
-            raise StillChanging(
-                f"{size_bytes} bytes were offered, {measured.digest.size_bytes} read: it is not quiet yet"
-            )
-    return measured
+        if digest.size_bytes != size_bytes:
+            raise StillChanging(f"{size_bytes} bytes were offered, {digest.size_bytes} read: it is not quiet yet")
+    return digest
 
 
-def write_chunks(files: Spooled, measured: Measured) -> None:
-    """Put the chunk leaves into the spool, whole or not at all.
+def measure_chunks(files: Spooled) -> ChunkTree:
+    """The chunk tree of the copy, whose leaves are put into the spool, whole or not at all.
+
+    Not of what was read from the source: sealing proves that what rests has the digest of that.
 
     Raises:
-        StoreUnavailable: the spool cannot be written.
+        StoreUnavailable: the spool cannot be read or written.
     """
+    hasher, buffer = ChunkHasher(), memoryview(bytearray(_BLOCK_BYTES))
+    with store_errors("the spool cannot be read"), files.original.open("rb", buffering=0) as copy:
+        while count := copy.readinto(buffer):
+            hasher.update(buffer[:count])
+    tree = hasher.finish()
     with placed(files.chunks) as draft, _writing(draft) as out:
-        write_all(out.fileno(), measured.chunks.leaves)
+        write_all(out.fileno(), tree.leaves)
+    return tree
 
 
 @contextmanager
@@ -119,29 +117,27 @@ def _writing(part: Path) -> Iterator[BinaryIO]:
         raise StoreUnavailable(f"the spool cannot be written: {error}") from error
 
 
-def _pump(source: BinaryIO, out: BinaryIO, *, expect: int, progress: Progress) -> Measured:
-    flat, chunks, size = sha256(), ChunkHasher(), 0
+def _pump(source: BinaryIO, out: BinaryIO, *, expect: int, progress: Progress) -> Digest:
+    sha, size = sha256(), 0
     buffers = [bytearray(_BLOCK_BYTES), bytearray(_BLOCK_BYTES)]
-    pending: list[list[Future[None]]] = [[], []]
-    # hashlib lets go of the interpreter lock: both digests and the copy run at once. Each digest has
-    # a thread to itself, for its blocks must go in one after another, in the order they were read.
-    with ThreadPoolExecutor(1) as whole, ThreadPoolExecutor(1) as by_chunk:
+    hashing: list[Future[None] | None] = [None, None]
+    # hashlib lets go of the interpreter lock: hashing and copying go on at once. One thread, for the
+    # blocks must go into the digest one after another, in the order they were read.
+    with ThreadPoolExecutor(1) as pool:
         turn = 0
         while True:
-            for future in pending[turn]:
-                future.result()
+            if (before := hashing[turn]) is not None:
+                before.result()
             view = memoryview(buffers[turn])[: _fill(source, buffers[turn])]
             if not view:
                 break
-            pending[turn] = [whole.submit(flat.update, view), by_chunk.submit(chunks.update, view)]
+            hashing[turn] = pool.submit(sha.update, view)
             write_all(out.fileno(), view)
             _forget(source, size, len(view))
             size += len(view)
             progress(min(1.0, size / expect) if expect else 1.0)
             turn = 1 - turn
-        for future in [*pending[0], *pending[1]]:
-            future.result()
-    return Measured(Digest(flat.digest(), size), chunks.finish())
+    return Digest(sha.digest(), size)
 
 
 def _forget(source: BinaryIO, start: int, length: int) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where copying to the spool is tried: every block in its place, in both digests and in the copy."""
+"""This is where copying to the spool is tried: every block in its place, in the digest and in the copy."""
 
 import errno
 import hashlib
@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from evidence.chunk_tree import chunk_tree_of
+from evidence.digest import Digest
 from evidence.errors import StillChanging, StoreUnavailable
 from pipeline import spool
-from pipeline.spool import Measured, copy_measured
+from pipeline.spool import copy_measured, measure_chunks, spooled
 from storage.durable import kept_durably
 from tests.support.home import open_home, track
 
@@ -24,32 +25,45 @@ BLOCK = 1 << 16
 
 @pytest.fixture
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks so small that the two digests are never at the same one."""
+    """Blocks so small that hashing is never at the one that is copied."""
     monkeypatch.setattr(spool, "_BLOCK_BYTES", BLOCK)
 
 
-def copied(source: Path, target: Path, *, size_bytes: int | None = None) -> Measured:
+def copied(source: Path, target: Path, *, size_bytes: int | None = None) -> Digest:
     with source.open("rb", buffering=0) as file:
         return copy_measured(file, target, size_bytes=source.stat().st_size if size_bytes is None else size_bytes)
 
 
 @pytest.mark.usefixtures("_small_blocks")
-def test_blocks_go_into_each_digest_in_the_order_they_were_read(tmp_path: Path) -> None:
+def test_blocks_go_into_the_digest_in_the_order_they_were_read(tmp_path: Path) -> None:
     data = os.urandom(100 * BLOCK + 1)
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(data)
     for _ in range(5):
-        measured = copied(source, target)
-        assert measured.digest.hex == hashlib.sha256(data).hexdigest()
-        assert measured.chunks == chunk_tree_of([data])
+        assert copied(source, target).hex == hashlib.sha256(data).hexdigest()
         assert target.read_bytes() == data
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, BLOCK, 3 * BLOCK + 1])
+@pytest.mark.usefixtures("_small_blocks")
+def test_the_chunk_tree_is_that_of_the_copy_and_its_leaves_lie_beside_it(tmp_path: Path, size_bytes: int) -> None:
+    data = os.urandom(size_bytes)
+    files = spooled(tmp_path, "rec-1")
+    files.original.write_bytes(data)
+    tree = measure_chunks(files)
+    assert tree == chunk_tree_of([data])
+    assert files.chunks.read_bytes() == tree.leaves
+
+
+def test_a_copy_that_is_gone_has_no_chunk_tree(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be read"):
+        measure_chunks(spooled(tmp_path, "rec-1"))
 
 
 def test_a_file_without_bytes_is_copied_and_measured(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.touch()
-    measured = copied(source, target)
-    assert measured.digest.hex == hashlib.sha256(b"").hexdigest()
+    assert copied(source, target).hex == hashlib.sha256(b"").hexdigest()
     assert target.read_bytes() == b""
 
 
