@@ -60,11 +60,9 @@ def look_inside(files: Spooled, *, name: str) -> Inside:
 
 
 def _examine(files: Spooled, container: Container) -> Examination:
-    """The examination; the packet table takes its name when it is whole. What has no packets has an empty one."""
+    """The examination; the packet table takes its name when it is whole. What has no packets has none."""
     with placed(files.packets) as draft:
-        examination = examine(files.original, container=container, table=draft)
-        draft.touch()
-    return examination
+        return examine(files.original, container=container, table=draft)
 
 
 def examination_of(original: search.Row) -> Examination | None:

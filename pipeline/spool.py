@@ -88,7 +88,7 @@ def measure_chunks(files: Spooled) -> ChunkTree:
 
 @contextmanager
 def placed(target: Path) -> Iterator[Path]:
-    """A draft that takes the name `target` when the block ends well, and is gone when it does not.
+    """A draft that takes the name `target` when the block ends well, if anything was written, and else is gone.
 
     Each draft is a file of its own: a worker that was frozen, lost its lease and wakes up again goes on
     writing into its own draft, never into a file that its successor has sealed.
@@ -99,8 +99,9 @@ def placed(target: Path) -> Iterator[Path]:
     draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
     try:
         yield draft
-        with store_errors("the spool cannot be written"):
-            draft.replace(target)
+        if draft.exists():
+            with store_errors("the spool cannot be written"):
+                draft.replace(target)
     finally:
         with suppress(OSError):  # as with `clear`
             draft.unlink()

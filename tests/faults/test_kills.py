@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from app.rebuild import rebuild_register
+from app.settings import load_settings
 from tests.support.cameras import CAMERA, ClipKind, tiny
 from tests.support.home import open_home, track
 from tests.support.killing import Running, let_through, on_last_attempt, seeded, wanted_kills
@@ -99,6 +101,24 @@ def killed_until_done(folder: Path, card: Path, chance: random.Random, *, length
     with open_home(home) as opened:
         assert_whole(opened, files_of(card))
     return kills
+
+
+def test_a_register_lost_between_kills_is_remade_and_the_ingest_goes_on_from_there(tmp_path: Path) -> None:
+    chance, card = seeded("lost register"), tmp_path / "card"
+    fill_card(card)
+    home, kills = new_home(tmp_path), 0
+    running = Running(home, "ingest", card, boot="0")
+    while not running.ended_within(chance.uniform(0.2, 1.5) if kills < wanted_kills(10) else 120.0):
+        running.kill()
+        kills += 1
+        for lost in home.glob("register.db*"):
+            lost.unlink()
+        rebuild_register(load_settings({"EVIDOCK_HOME": str(home)}))
+        running = Running(home, "ingest", card, boot=str(kills))
+    assert running.status == 0, running.words()
+    with open_home(home) as opened:
+        assert_whole(opened, files_of(card))
+    print(f"{kills} times killed, the register lost and remade")
 
 
 # --- evidock watch and evidock worker -----------------------------------------------------------
