@@ -29,7 +29,7 @@ Theirs: the whole process `openssl dgst -sha256 FILE`: one reading and one hash.
 Both find the source in the page cache: it is read once before each. The two take turns, one round unmeasured
 first. The ratio is openssl's time to ours, round by round.
 
-Memory is resident memory, watched from outside every 20 ms, libraries included; `together` is our process and
+Memory is resident memory, watched from outside every 50 ms, libraries included; `together` is our process and
 the examining child at one moment.
 """)
 

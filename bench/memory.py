@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evidence.errors import Unavailable
 
-_EVERY_S = 0.02
+_EVERY_S = 0.05
 _PROC = Path("/proc")
 
 

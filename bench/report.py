@@ -55,11 +55,11 @@ class Circumstances:
         facts = self.to_dict()
         memory = facts["memory_bytes"] / (1 << 30)
         return (
-            f"{facts['at'][:10]}: a virtual machine or computer with {facts['processors']} processors "
+            f"{facts['at'][:10]}, {facts['minutes']} minutes, on a machine with {facts['processors']} processors "
             f"({facts['processor']}), {memory:.0f} GiB of memory, {platform.system()}; Python {facts['python']}, "
-            f"{facts['openssl'].split('(')[0].strip()}. Load of the machine {facts['load_before']:.1f} before the run "
-            f"and {facts['load_after']:.1f} after it (our own included): other work ran beside it when the first is "
-            "not near 0."
+            f"{' '.join(facts['openssl'].split()[:2])}. Load before the run {facts['load_before']:.1f}, after it "
+            f"{facts['load_after']:.1f}. Where the first is not near 0, other work ran beside it: that slows what uses "
+            "both processors (ours) more than what uses one (openssl)."
         )
 
 
