@@ -7,6 +7,7 @@ import threading
 from app import clocks
 from app.settings import Settings
 from app.wiring import check_packages, wired
+from pipeline.reconcile import clear_leftovers
 from workers.link import open_link
 from workers.rounds import Tell
 from workers.serve import serve
@@ -47,5 +48,6 @@ def run_worker(
         open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin) as link,
     ):
         link.require_program()
+        clear_leftovers(ports=ports, now=clocks.now())
         serve(ports, link, clock=clock, owner=owner, threads=threads, stop=stop, grace_s=grace_s, tell=on_notice)
     return 0

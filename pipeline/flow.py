@@ -56,8 +56,9 @@ AFTER: Mapping[str, tuple[str, ...]] = {
     "classify": ("index",),
     "transcode": ("fingerprint",),
 }
-# What is derived is no evidence: where it cannot be made, the recording is flagged and goes on.
-DERIVES = frozenset({"transcode", "fingerprint"})
+# What these steps make says nothing of the bytes: where one cannot do its work (an authority answers with
+# tokens that do not hold, a codec does not decode), the recording is flagged and goes on.
+FLAGS = frozenset({"transcode", "fingerprint", "stamp"})
 # A recording that is put aside still gets its time token: its bytes are evidence all the same.
 AFTER_QUARANTINE: Mapping[str, tuple[str, ...]] = {"seal": ("stamp",)}
 
@@ -169,7 +170,7 @@ def _aside(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) ->
             state = search.recording(facts.connection, lease.subject)["state"]
             if state == State.QUARANTINED:
                 return Result.ASIDE  # by another step, whose reason stands
-            if lease.step not in DERIVES and state in (State.ARRIVED, State.MEASURED, State.SEALED):
+            if lease.step not in FLAGS and state in (State.ARRIVED, State.MEASURED, State.SEALED):
                 told = {"reason": text}
                 aside = Happening("quarantined", about(lease.subject), facts={"code": code}, detail=told)
             else:

@@ -53,8 +53,15 @@ def segments_within(segments: Sequence[search.Row], case: search.Row) -> list[st
         for segment in segments
         if segment["start_at"] is not None
         and segment["start_at"] < case["end_at"]
-        and max(segment["end_at"], segment["start_at"]) >= case["start_at"]
+        and _reaches_past(segment, case["start_at"])
     ]
+
+
+def _reaches_past(segment: search.Row, start: str) -> bool:
+    """True when a part of a segment lies at or after `start`; a photo taken then does, what only ends then does not."""
+    if segment["end_at"] == segment["start_at"]:
+        return bool(segment["start_at"] >= start)
+    return bool(segment["end_at"] > start)
 
 
 def link_happening(case: search.Row, segments: Sequence[str], *, reason: dict[str, Any]) -> Happening:

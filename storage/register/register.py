@@ -24,6 +24,7 @@ from storage.register.facts import Chance, Facts
 from storage.register.migrate import migrate, newest_revision
 
 _BUSY_S = 60
+_CONNECT = {"timeout": _BUSY_S, "check_same_thread": False}
 
 
 class Register:
@@ -108,7 +109,7 @@ def open_register(url: str, *, store: ObjectStore, signer: Signer, chance: Chanc
         raise BadInput(f"no register engine for {parsed.render_as_string()} (write sqlite:///PATH)", url=url)
     path = Path(parsed.database)
     _make_private(path)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_S, "check_same_thread": False})
+    engine = create_engine(url, pool_size=16, max_overflow=240, connect_args=_CONNECT)
     event.listen(engine, "connect", _on_connect)
     with _ours():
         _prepare(engine, path)

@@ -292,13 +292,22 @@ def test_a_spool_that_was_emptied_is_filled_from_the_source_once_more(home: Home
 def test_the_first_reason_for_which_a_recording_was_put_aside_stands(home: Home, card: Path) -> None:
     recording = home.offer(track(card))
     run_all(home, recording, "fixity", "seal")
-    die(home, "stamp", recording, times=3)
-    assert home.run("stamp", recording) is Result.ASIDE
-    assert home.run("segment", recording) is Result.DONE
-    assert home.run("classify", recording) is Result.DONE
-    assert home.run("index", recording) is Result.ASIDE
+    for step in ("segment", "stamp"):
+        die(home, step, recording, times=3)
+        assert home.run(step, recording) is Result.ASIDE
     row = home.recording(recording)
     assert (row["state"], row["problem_code"]) == (State.QUARANTINED, "poison")
+    assert row["problem_text"].startswith("segment ")
+
+
+def test_an_authority_that_fails_puts_no_footage_aside(home: Home, card: Path) -> None:
+    recording = home.offer(track(card))
+    run_all(home, recording, "fixity", "seal")
+    die(home, "stamp", recording, times=3)
+    assert home.run("stamp", recording) is Result.ASIDE
+    home.drain(recording)
+    row = home.recording(recording)
+    assert (row["state"], row["problem_code"]) == (State.INDEXED, "poison")
 
 
 # --- one result ---------------------------------------------------------------------------------
