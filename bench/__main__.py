@@ -25,7 +25,7 @@ _PAGES = Path(__file__).parents[1] / "docs" / "benchmarks"
 _NEEDED = 9 << 30
 
 BENCHMARKS: dict[str, Callable[[Path], Result]] = {
-    "ingest": lambda folder: measure_ingest(folder, repeats=5),
+    "ingest": lambda folder: measure_ingest(folder, repeats=9),
     "clip": lambda folder: measure_clips(folder, positions=15),
     "overhead": lambda folder: measure_overhead(folder, clips=7),
     "hashing": lambda folder: measure_hashing(folder, repeats=3),

@@ -10,7 +10,7 @@ from bench.installation import Installation, installed
 from bench.result import Result, figures_of, milliseconds, paragraphs
 from bench.timing import counting_programs
 from pipeline.flow import STEPS
-from storage.publisher import publish
+from storage.register.publisher import publish
 
 _COLUMNS = ("step", "whole", "ffmpeg", "examining child", "the rest", "least to most")
 _COMPARED = paragraphs("""
