@@ -26,8 +26,8 @@ from evidence.verdict import Verdict
 from pipeline import audit, casework, people
 from pipeline.clip import clip
 from pipeline.ports import Ports
-from storage.publisher import publish
 from storage.register import jobs, search
+from storage.register.publisher import publish
 
 _PATIENCE_S = 150
 Tell = Callable[[str], None]

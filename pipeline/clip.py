@@ -30,8 +30,8 @@ from pipeline.ports import Ports
 from storage import layout
 from storage.custody_log import SignedCheckpoint
 from storage.durable import kept_durably
-from storage.publisher import publish
 from storage.register import search
+from storage.register.publisher import publish
 from storage.register.search import Connection
 
 FORM = "evidock/clip-proof/v1"

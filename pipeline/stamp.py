@@ -20,8 +20,8 @@ from pipeline.ports import Ports, Progress
 from pipeline.tsa.port import Authority
 from storage import layout
 from storage.custody_log import SignedCheckpoint
-from storage.publisher import publish
 from storage.register import search
+from storage.register.publisher import publish
 
 _TOKEN_LIMIT = 1 << 20
 _LOOK_BACK = 8

@@ -7,10 +7,8 @@
 | `originals/ab/cd/<sha256>.chunks` | leaf hashes of its chunk tree, 32 raw bytes each | once |
 | `originals/ab/cd/<sha256>.packets` | its packet table | once |
 | `originals/ab/cd/<sha256>.receipt` | the signed Receipt, leave to erase | once |
-| `quarantine/ab/cd/<sha256>` | bytes that could not be taken in, kept for a person | once |
 | `derivatives/ab/cd/<sha256>` | a Derivative | once |
 | `details/ab/cd/<sha256>` | a salted detail file: names, case numbers, file names | once |
-| `proofs/ab/cd/<sha256>` | the proof of the clip with this digest | once |
 | `log/checkpoint` | the newest checkpoint: the only pointer | replaced |
 | `log/tile/<level>/<n>[.p/<width>]` | hashes of the custody log (C2SP tlog-tiles) | once |
 | `log/tile/entries/<n>[.p/<width>]` | its entry bundles | once |
@@ -78,11 +76,6 @@ def receipt_key(sha256: str) -> str:
     return f"{original_key(sha256)}.receipt"
 
 
-def quarantine_key(sha256: str) -> str:
-    """Key of bytes with this SHA-256 that could not be taken in."""
-    return _by_digest("quarantine", sha256)
-
-
 def derivative_key(sha256: str) -> str:
     """Key of the Derivative whose own bytes have this SHA-256."""
     return _by_digest("derivatives", sha256)
@@ -91,11 +84,6 @@ def derivative_key(sha256: str) -> str:
 def detail_key(sha256: str) -> str:
     """Key of the detail file whose own bytes have this SHA-256."""
     return _by_digest("details", sha256)
-
-
-def proof_key(sha256: str) -> str:
-    """Key of the proof of the clip whose bytes have this SHA-256."""
-    return _by_digest("proofs", sha256)
 
 
 def tile_key(level: int, index: int, *, width: int = TILE_WIDTH) -> str:

@@ -11,9 +11,9 @@ from evidence.errors import LeaseLost, Unavailable
 from pipeline import flow
 from pipeline.leasing import Clock
 from pipeline.ports import Ports
-from storage.publisher import publish
 from storage.register import jobs
 from storage.register.jobs import Lease
+from storage.register.publisher import publish
 from storage.register.register import Register
 from workers.actors import declare
 from workers.link import Link

@@ -23,8 +23,8 @@ from pipeline import flow
 from pipeline.arrive import operator_claims
 from pipeline.ports import Ports
 from pipeline.reconcile import clear_leftovers
-from storage.publisher import publish
 from storage.register import search
+from storage.register.publisher import publish
 
 _STEPS = len(flow.STEPS)
 

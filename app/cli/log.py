@@ -11,8 +11,8 @@ from app.settings import load_settings
 from app.wiring import open_keys
 from evidence.verdict import EXIT_STATUS, CheckReport
 from storage.log_check import check_log
-from storage.publisher import publish
 from storage.register import search
+from storage.register.publisher import publish
 
 app = typer.Typer(no_args_is_help=True, help="The custody log: append-only, signed, checkable by anyone.")
 

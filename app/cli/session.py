@@ -23,8 +23,8 @@ from app.wiring import wired
 from app.words import word
 from evidence.errors import EvidockError
 from pipeline.ports import Ports
-from storage.publisher import publish
 from storage.register import search
+from storage.register.publisher import publish
 
 Home = Annotated[
     Path | None,

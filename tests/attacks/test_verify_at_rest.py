@@ -22,8 +22,8 @@ from evidence.receipt import parse_receipt
 from evidence.verdict import CheckReport, Verdict
 from pipeline import audit, people
 from storage import layout
-from storage.publisher import publish
 from storage.register import search
+from storage.register.publisher import publish
 from storage.signing import KeyFile
 from tests.support.authorities import NOON, honest
 from tests.support.homes import Home, copy_of_home, flip, found, write

@@ -22,8 +22,8 @@ from pipeline.leasing import Clock
 from pipeline.people import Device, Officer, assign_device, register_device, register_officer
 from pipeline.ports import Ports
 from storage import layout
-from storage.publisher import publish
 from storage.register import jobs, search
+from storage.register.publisher import publish
 from storage.register.rebuild import Rebuilt, fact_rows, rebuild
 from storage.register.register import Register, open_register
 

@@ -27,8 +27,8 @@ from pipeline.clip import clip
 from pipeline.media.packet_reader import PacketTable, open_table
 from pipeline.ports import Ports
 from storage import layout
-from storage.publisher import publish
 from storage.register import search
+from storage.register.publisher import publish
 from tests.support import cameras
 from tests.support.tiny_media import stairs
 

@@ -15,10 +15,8 @@ BY_DIGEST: list[Callable[[str], str]] = [
     layout.chunks_key,
     layout.packets_key,
     layout.receipt_key,
-    layout.quarantine_key,
     layout.derivative_key,
     layout.detail_key,
-    layout.proof_key,
 ]
 LARGEST = 2**63 - 1
 
@@ -28,10 +26,8 @@ def test_the_keys_are_spelt_as_the_table_says() -> None:
     assert layout.chunks_key(SHA) == f"originals/ab/cd/{SHA}.chunks"
     assert layout.packets_key(SHA) == f"originals/ab/cd/{SHA}.packets"
     assert layout.receipt_key(SHA) == f"originals/ab/cd/{SHA}.receipt"
-    assert layout.quarantine_key(SHA) == f"quarantine/ab/cd/{SHA}"
     assert layout.derivative_key(SHA) == f"derivatives/ab/cd/{SHA}"
     assert layout.detail_key(SHA) == f"details/ab/cd/{SHA}"
-    assert layout.proof_key(SHA) == f"proofs/ab/cd/{SHA}"
     assert layout.checkpoint_key(70_000) == "log/checkpoints/x070/000"
     assert layout.token_key(5, "local", SHA) == f"log/tokens/005/local/{SHA}.tsr"
 
@@ -87,7 +83,7 @@ def test_only_the_newest_checkpoint_is_a_pointer() -> None:
 
 def test_the_original_is_read_back_from_its_key_and_from_no_other() -> None:
     assert layout.original_of(layout.original_key(SHA)) == SHA
-    for key in (layout.chunks_key(SHA), layout.quarantine_key(SHA), f"originals/ab/ce/{SHA}", f"x/{SHA}"):
+    for key in (layout.chunks_key(SHA), layout.derivative_key(SHA), f"originals/ab/ce/{SHA}", f"x/{SHA}"):
         assert layout.original_of(key) is None
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from evidence.errors import Conflict, LogInconsistent
 from storage.log_check import check_log
-from storage.publisher import publish
+from storage.register.publisher import publish
 from tests.support.home import Home, open_home
 
 ROOT = Path(__file__).parents[2]
