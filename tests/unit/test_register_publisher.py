@@ -25,7 +25,7 @@ import os, signal, sys
 from pathlib import Path
 from app.settings import load_settings
 from app.wiring import wired
-from storage import publisher
+from storage.register import publisher
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
