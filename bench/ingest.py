@@ -29,6 +29,8 @@ Theirs: the whole process `openssl dgst -sha256 FILE`: one reading and one hash.
 Both find the source in the page cache: it is read once before each. The two take turns, one round unmeasured
 first. The ratio is openssl's time to ours, round by round.
 
+Ours uses both processors where openssl uses one. Runs of this benchmark beside other work gave 0.19 to 0.24.
+
 Memory is resident memory, watched from outside every 50 ms, libraries included; `together` is our process and
 the examining child at one moment.
 """)
