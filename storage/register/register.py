@@ -24,7 +24,6 @@ from storage.register.facts import Chance, Facts
 from storage.register.migrate import migrate, newest_revision
 
 _BUSY_S = 60
-_CONNECT = {"timeout": _BUSY_S, "check_same_thread": False}
 
 
 class Register:
@@ -109,7 +108,9 @@ def open_register(url: str, *, store: ObjectStore, signer: Signer, chance: Chanc
         raise BadInput(f"no register engine for {parsed.render_as_string()} (write sqlite:///PATH)", url=url)
     path = Path(parsed.database)
     _make_private(path)
-    engine = create_engine(url, pool_size=16, max_overflow=240, connect_args=_CONNECT)
+    engine = create_engine(
+        url, pool_size=16, max_overflow=240, connect_args={"timeout": _BUSY_S, "check_same_thread": False}
+    )
     event.listen(engine, "connect", _on_connect)
     with _ours():
         _prepare(engine, path)
