@@ -112,8 +112,12 @@ def open_register(url: str, *, store: ObjectStore, signer: Signer, chance: Chanc
         url, pool_size=16, max_overflow=240, connect_args={"timeout": _BUSY_S, "check_same_thread": False}
     )
     event.listen(engine, "connect", _on_connect)
-    with _ours():
-        _prepare(engine, path)
+    try:
+        with _ours():
+            _prepare(engine, path)
+    except BaseException:
+        engine.dispose()
+        raise
     return Register(engine, store=store, signer=signer, chance=chance)
 
 
