@@ -10,9 +10,8 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
-from evidence import instant, merkle
 from evidence.custody import CustodyEvent, Happening, detail_bytes
 from evidence.note import Signer, sign_note
 from storage import layout
@@ -40,19 +39,7 @@ class Facts:
         """
         event = self._place(happening, actor=actor, at=at)
         note = sign_note(event.to_text(), [self._signer])
-        self.connection.execute(
-            insert(schema.custody_events).values(
-                stream=event.stream,
-                seq=event.seq,
-                kind=event.kind,
-                at=instant.to_text(event.at),
-                actor=event.actor,
-                note=note,
-                leaf_hash=merkle.leaf_hash(note.encode()).hex(),
-                detail_sha256=event.detail_sha256,
-            )
-        )
-        projection.project(self.connection, event, happening.detail)
+        projection.take_down(self.connection, event, note=note, detail=happening.detail)
         return event
 
     def _place(self, happening: Happening, *, actor: str, at: datetime) -> CustodyEvent:

@@ -5,12 +5,14 @@ Each function behind it is a pure consequence of (event, detail): it reads no cl
 setting. That is why a register rebuilt from the log equals the register that was lost.
 """
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
+from evidence import instant, merkle
 from evidence.custody import CustodyEvent
 from evidence.errors import RecordMalformed
 from storage.register import project_people, project_recordings
 from storage.register.rows import Apply, Detail
+from storage.register.schema import custody_events
 
 _KINDS: dict[str, Apply] = project_recordings.KINDS | project_people.KINDS
 KINDS = frozenset(_KINDS)
@@ -27,3 +29,29 @@ def project(connection: Connection, event: CustodyEvent, detail: Detail | None) 
     if apply is None:
         raise RecordMalformed(f"custody event of unknown kind {event.kind!r}", stream=event.stream)
     apply(connection, event, detail or {})
+
+
+def take_down(
+    connection: Connection, event: CustodyEvent, *, note: str, detail: Detail | None, leaf_index: int | None = None
+) -> None:
+    """Write an event's own row and apply it: the one way, for a step as for a rebuild.
+
+    `leaf_index` is its place in the public log, None while it is not published.
+
+    Raises:
+        RecordMalformed, WrongState, Conflict: as `project`.
+    """
+    connection.execute(
+        insert(custody_events).values(
+            stream=event.stream,
+            seq=event.seq,
+            kind=event.kind,
+            at=instant.to_text(event.at),
+            actor=event.actor,
+            note=note,
+            leaf_hash=merkle.leaf_hash(note.encode()).hex(),
+            detail_sha256=event.detail_sha256,
+            leaf_index=leaf_index,
+        )
+    )
+    project(connection, event, detail)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from evidence import instant, merkle
+from evidence import merkle
 from evidence.custody import CustodyEvent, open_detail, parse_event
 from evidence.errors import Conflict, LogInconsistent
 from evidence.note import Verifier, open_note
@@ -72,22 +72,8 @@ def _replay(
     verifiers: tuple[Verifier, ...],
 ) -> None:
     event = parse_event(open_note(note, verifiers).text)
-    leaf_hash = merkle.leaf_hash(note.encode()).hex()
     _check_place(connection, event, index)
-    connection.execute(
-        insert(schema.custody_events).values(
-            stream=event.stream,
-            seq=event.seq,
-            kind=event.kind,
-            at=instant.to_text(event.at),
-            actor=event.actor,
-            note=note,
-            leaf_hash=leaf_hash,
-            detail_sha256=event.detail_sha256,
-            leaf_index=index,
-        )
-    )
-    projection.project(connection, event, _detail(event, store))
+    projection.take_down(connection, event, note=note, detail=_detail(event, store), leaf_index=index)
 
 
 def _check_place(connection: Connection, event: CustodyEvent, index: int | None) -> None:
