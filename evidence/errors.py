@@ -87,6 +87,12 @@ class LogInconsistent(IntegrityError):
     code = "log-inconsistent"
 
 
+class BackupInvalid(IntegrityError):
+    """A backup is not whole, or is not what it says it is."""
+
+    code = "backup-invalid"
+
+
 class RecordMalformed(IntegrityError):
     """A record, note, checkpoint or table is not in its canonical form."""
 
@@ -193,6 +199,30 @@ class AuthorityUnavailable(Unavailable):
     """A timestamp authority did not answer."""
 
     code = "authority-unavailable"
+
+
+class NotProtected(Unavailable):
+    """The object store was told to lock an object and does not hold the lock: nothing is called sealed there."""
+
+    code = "not-protected"
+
+
+class SandboxMissing(Unavailable):
+    """No sandbox works on this machine, so nothing that came from outside is decoded here."""
+
+    code = "sandbox-missing"
+
+
+class DiskLow(Unavailable):
+    """Too little space is left to take anything in; what waits stays where it is."""
+
+    code = "disk-low"
+
+
+class Overloaded(Unavailable):
+    """More work waits than was set as the limit; what comes next is taken when it has gone down."""
+
+    code = "overloaded"
 
 
 # --- Refused --------------------------------------------------------------------------------

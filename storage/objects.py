@@ -10,6 +10,8 @@ The suite in `tests/contract/object_store.py` holds every engine to these words.
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +50,21 @@ def check_prefix(prefix: str) -> str:
     if len(prefix) > KEY_LIMIT or not _PREFIX.fullmatch(prefix):
         raise BadInput(f"no key begins with {prefix[:KEY_LIMIT]!r}", prefix=prefix)
     return prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What the engine itself refuses to undo: `mode` is `compliance`, `governance` or None; `until` its end (UTC).
+
+    An engine without such a lock (a directory) says NO_PROTECTION: what it keeps is tamper-evident, not WORM.
+    """
+
+    mode: str | None
+    until: datetime | None
+    is_held: bool
+
+
+NO_PROTECTION = Protection(None, None, False)
 
 
 class ObjectStore(Protocol):
@@ -176,4 +193,40 @@ class ObjectStore(Protocol):
             NotFound: nothing rests under `key`.
 
         """
+        ...
+
+    def protect(self, key: str, *, until: datetime) -> Protection:
+        """Have the engine refuse to delete or change the object before `until`; never shortens what it promised.
+
+        Returns what the engine now answers for, read back from it: at least `until` with an engine that locks,
+        NO_PROTECTION with one that cannot.
+
+        Raises:
+            NotFound: nothing rests under `key`.
+            NotProtected: the engine was to lock, took the order, and does not hold it.
+
+        """
+        ...
+
+    def hold(self, key: str, *, is_held: bool) -> Protection:
+        """Put the object under a legal hold, or lift it; returns what the engine now answers for, read back.
+
+        Raises:
+            NotFound: nothing rests under `key`.
+            NotProtected: the engine was to hold, took the order, and does not.
+
+        """
+        ...
+
+    def protection(self, key: str) -> Protection:
+        """What the engine answers for now.
+
+        Raises:
+            NotFound: nothing rests under `key`.
+
+        """
+        ...
+
+    def sweep(self, *, now: datetime) -> int:
+        """Remove unfinished writes that are a day old, and return how many; objects are never touched."""
         ...

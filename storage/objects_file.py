@@ -13,6 +13,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from evidence.digest import Digest
@@ -22,13 +23,14 @@ from storage.durable import store_errors, write_all
 from storage.folders import FolderTree
 from storage.objects import BLOCK_SIZE, check_key, check_prefix
 from storage.reading import blocks_of, blocks_of_source, copied_to, digest_of, opened_source, read_at
+from storage.unlocked import Unlocked
 
 _DRAFTS = ".tmp"
 _STALE_AFTER_NS = 24 * 3600 * 10**9
 _CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK)
 
 
-class DirectoryStore:
+class DirectoryStore(Unlocked):
     """The ObjectStore promises over one folder of one file system (which must know hard links).
 
     Nothing is written before the first put: a store on read-only media can be read.
@@ -230,22 +232,28 @@ class DirectoryStore:
         with self._tree.folder(_DRAFTS, create=True) as drafts:
             draft = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=drafts)
             try:
-                self._sweep(drafts, now_ns=os.fstat(draft).st_mtime_ns)
+                if not self._is_swept:
+                    self._sweep(drafts, now_ns=os.fstat(draft).st_mtime_ns)
                 yield drafts, name, draft
             finally:
                 os.close(draft)
                 with suppress(FileNotFoundError):  # a renamed draft has no name left
                     os.unlink(name, dir_fd=drafts)
 
-    def _sweep(self, drafts: int, *, now_ns: int) -> None:
-        """Remove what killed writers left, once per store; `now_ns` is the file system's own clock."""
-        if self._is_swept:
-            return
+    def sweep(self, *, now: datetime) -> int:
+        """As the port says."""
+        with store_errors("cannot sweep unfinished writes"), self._tree.folder(_DRAFTS, create=True) as drafts:
+            return self._sweep(drafts, now_ns=int(now.timestamp() * 10**9))
+
+    def _sweep(self, drafts: int, *, now_ns: int) -> int:
         self._is_swept = True
+        swept = 0
         for name in os.listdir(drafts):
             with suppress(FileNotFoundError):  # another process sweeps too
                 if os.lstat(name, dir_fd=drafts).st_mtime_ns < now_ns - _STALE_AFTER_NS:
                     os.unlink(name, dir_fd=drafts)
+                    swept += 1
+        return swept
 
     def _names(self, prefix: str) -> Iterator[str]:
         folders = [prefix.rpartition("/")[0]]
