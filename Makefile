@@ -30,9 +30,9 @@ bench:  ## benchmarks, each beside a known tool in the same run: a table, and JS
 	$(PREPARE) dev
 	$(IN) bench $(ARGS)
 
-chaos:  ## kills, floods and lost brokers over real processes; the seed is printed
+chaos:  ## the long run of every fault: a release's numbers; seed and commit are printed
 	$(PREPARE) dev
-	$(IN) pytest -q -s tests/faults $(ARGS)
+	@EVIDOCK_CHAOS=long .venv/bin/python -m pytest -q -s --timeout=3600 tests/faults $(ARGS)
 
 docs:  ## write the tables of docs/ that are made from the code
 	$(PREPARE) dev

@@ -19,8 +19,9 @@ from app.rebuild import rebuild_register
 from app.settings import load_settings
 from evidence.errors import NotMedia
 from tests.support.cameras import CAMERA, ClipKind, tiny
+from tests.support.chaos import seeded
 from tests.support.home import open_home, track
-from tests.support.killing import Running, let_through, on_last_attempt, seeded, wanted_kills
+from tests.support.killing import Running, let_through, on_last_attempt, wanted_kills
 from tests.support.oracle import assert_nothing_promised_is_lost, assert_whole
 
 pytestmark = pytest.mark.timeout(900)

@@ -9,7 +9,6 @@ for each process, answers with its number, and takes all that still run with it 
 import atexit
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -20,25 +19,19 @@ from pathlib import Path
 
 from app import clocks
 from storage.register import jobs
+from tests.support.chaos import times
 from tests.support.home import Home, open_home
 
-SEED, KILLS = "CHAOS_SEED", "CHAOS_KILLS"
+KILLS = "CHAOS_KILLS"
 LEASE_S = 1.5  # the heartbeat's first beat comes after one second
 LAST_ATTEMPT = jobs.MAX_ATTEMPTS - 1
 ROOT = Path(__file__).parents[2]
 _POLL_S = 0.01
 
 
-def seeded(name: str) -> random.Random:
-    """Chance that can be replayed: the seed is printed, and taken from the environment when it is there."""
-    seed = int(os.environ.get(SEED) or random.randrange(1 << 32))
-    print(f"\n{name}: replay with {SEED}={seed}")
-    return random.Random(f"{name} {seed}")
-
-
 def wanted_kills(usual: int) -> int:
-    """How many kills a test makes: as many of every 200 as usual, of as many as the environment asks for."""
-    return usual * int(os.environ.get(KILLS) or 200) // 200
+    """How many kills a test makes: as many of every 200 as usual, of 1,000 in a long run, or of as many as are named."""
+    return usual * int(os.environ.get(KILLS) or times(200, 1000)) // 200
 
 
 class Running:
