@@ -30,7 +30,7 @@ _POLL_S = 0.01
 
 
 def wanted_kills(usual: int) -> int:
-    """How many kills a test makes: as many of every 200 as usual, of 1,000 in a long run, or of as many as are named."""
+    """How many kills a test makes: of every 200 as many as usual, of 1,000 in a long run, or of the number named."""
     return usual * int(os.environ.get(KILLS) or times(200, 1000)) // 200
 
 
