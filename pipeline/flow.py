@@ -7,13 +7,14 @@ custody events, its job and the next jobs in one transaction that the lease's fe
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from evidence.custody import Happening
 from evidence.errors import Conflict, EvidockError, LeaseLost, Unavailable
 from evidence.lifecycle import State
 from pipeline.classify import classify
+from pipeline.ending import UNOBSERVED, Ending, Observer
+from pipeline.ending import Result as Result
 from pipeline.fingerprint import fingerprint
 from pipeline.fixity import fixity
 from pipeline.index import index
@@ -63,16 +64,6 @@ FLAGS = frozenset({"transcode", "fingerprint", "stamp"})
 AFTER_QUARANTINE: Mapping[str, tuple[str, ...]] = {"seal": ("stamp",)}
 
 
-class Result(StrEnum):
-    """What became of one call of `run`."""
-
-    DONE = "done"
-    NOT_NOW = "not-now"  # held by another, not due, or finished already
-    AGAIN = "again"  # the world was down; the job is due again later
-    LOST = "lost"  # another lease was given meanwhile; nothing was recorded
-    ASIDE = "aside"  # the recording was quarantined or flagged
-
-
 Hint = Callable[[str], None]
 """Told the id of a job that has become runnable. Losing a hint loses nothing."""
 
@@ -85,6 +76,7 @@ def run(
     clock: Clock,
     hint: Hint | None = None,
     on_progress: Progress = unheard,
+    observer: Observer = UNOBSERVED,
 ) -> Result:
     """Run one job if it can be had now, and record what it did.
 
@@ -95,12 +87,23 @@ def run(
         lease = jobs.take(facts.connection, job, owner=owner, tick=clock.tick(), now=clock.now(), lease_s=clock.lease_s)
     if lease is None:
         return Result.NOT_NOW
+    observer.started(lease)
+    try:
+        ending = _attempt(lease, ports=ports, clock=clock, hint=hint, on_progress=on_progress)
+    except BaseException as error:
+        observer.broke_off(lease, error)
+        raise
+    observer.ended(lease, ending)
+    return ending.result
+
+
+def _attempt(lease: Lease, *, ports: Ports, clock: Clock, hint: Hint | None, on_progress: Progress) -> Ending:
     if lease.attempts > jobs.MAX_ATTEMPTS:
         return _poisoned(lease, ports=ports, clock=clock)
     try:
         with Heartbeat(lease, register=ports.register, clock=clock, on_progress=on_progress) as beat:
             done = STEPS[lease.step](lease.subject, ports=ports, now=clock.now(), progress=beat.progress)
-        opened = _commit(lease, done, ports=ports, clock=clock)
+        opened, recorded = _commit(lease, done, ports=ports, clock=clock)
     except EvidockError as error:
         return _failed(lease, error, ports=ports, clock=clock)
     if done.then is not None:
@@ -108,19 +111,24 @@ def run(
     if hint is not None:
         for following in opened:
             hint(following)
-    return Result.DONE
+    return Ending(Result.DONE, recorded=recorded)
 
 
-def _failed(lease: Lease, error: EvidockError, *, ports: Ports, clock: Clock) -> Result:
+def _failed(lease: Lease, error: EvidockError, *, ports: Ports, clock: Clock) -> Ending:
     if isinstance(error, LeaseLost):
-        return Result.LOST
+        return _lost(error)
     # A conflict is another worker that was quicker with the same bytes: the next try sees it.
     if isinstance(error, Unavailable | Conflict):
         return _put_back(lease, error.code, error.message, ports=ports, clock=clock)
     return _aside(lease, error.code, error.message, ports=ports, clock=clock)
 
 
-def _commit(lease: Lease, done: Done, *, ports: Ports, clock: Clock) -> list[str]:
+def _lost(error: LeaseLost) -> Ending:
+    return Ending(Result.LOST, error.code)
+
+
+def _commit(lease: Lease, done: Done, *, ports: Ports, clock: Clock) -> tuple[list[str], list[Happening]]:
+    """Record what the step did; the jobs that were opened by it, and the events."""
     now = clock.now()
     with ports.register.begin() as facts:
         # The fence first: a worker that lost its lease must not even try to record.
@@ -131,7 +139,9 @@ def _commit(lease: Lease, done: Done, *, ports: Ports, clock: Clock) -> list[str
         for happening in happenings:
             facts.record(happening, actor=ports.actor, at=now)
         opened = open_released(facts, happenings, now=now)
-        return opened if done.halt else opened + _open_next(facts, lease, happenings, now=now)
+        if not done.halt:
+            opened = opened + _open_next(facts, lease, happenings, now=now)
+    return opened, happenings
 
 
 def _open_next(facts: Facts, lease: Lease, happenings: Sequence[Happening], *, now: datetime) -> list[str]:
@@ -148,34 +158,34 @@ def open_released(facts: Facts, happenings: Sequence[Happening], *, now: datetim
     return [facts.enqueue(step, recording, now=now) for recording in released for step in AFTER["seal"]]
 
 
-def _put_back(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Result:
+def _put_back(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Ending:
     try:
         with ports.register.begin() as facts:
             jobs.put_back(facts.connection, lease, now=clock.now(), code=code, text=text)
-    except LeaseLost:
-        return Result.LOST
-    return Result.AGAIN
+    except LeaseLost as error:
+        return _lost(error)
+    return Ending(Result.AGAIN, code)
 
 
-def _poisoned(lease: Lease, *, ports: Ports, clock: Clock) -> Result:
+def _poisoned(lease: Lease, *, ports: Ports, clock: Clock) -> Ending:
     text = f"{lease.step} ended its worker {jobs.MAX_ATTEMPTS} times without an answer"
     return _aside(lease, "poison", text, ports=ports, clock=clock)
 
 
-def _aside(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Result:
+def _aside(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Ending:
     """Close the job and put the recording aside, or flag it when it is too far on to be put aside."""
     try:
         with ports.register.begin() as facts:
             jobs.kill(facts.connection, lease, code=code, text=text)
             state = search.recording(facts.connection, lease.subject)["state"]
             if state == State.QUARANTINED:
-                return Result.ASIDE  # by another step, whose reason stands
+                return Ending(Result.ASIDE, code)  # by another step, whose reason stands
             if lease.step not in FLAGS and state in (State.ARRIVED, State.MEASURED, State.SEALED):
                 told = {"reason": text}
                 aside = Happening("quarantined", about(lease.subject), facts={"code": code}, detail=told)
             else:
                 aside = flagged(lease.subject, code=code, reason=text)
             facts.record(aside, actor=ports.actor, at=clock.now())
-    except LeaseLost:
-        return Result.LOST
-    return Result.ASIDE
+    except LeaseLost as error:
+        return _lost(error)
+    return Ending(Result.ASIDE, code, (aside,))
