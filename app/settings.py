@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from app.reserve import Reserve
 from evidence.errors import BadInput
 
 
@@ -49,6 +50,18 @@ SETTINGS: Mapping[str, Setting] = {
     "lease_s": Setting("EVIDOCK_LEASE_S", "seconds a worker's lease lasts without a heartbeat", "30"),
     "workers": Setting("EVIDOCK_WORKERS", "steps a worker process runs at once", "2"),
     "dock": Setting("EVIDOCK_DOCK", "name of this dock station in records", "dock-1"),
+    "operate": Setting(
+        "EVIDOCK_OPERATE",
+        "HOST:PORT where worker and watcher answer /healthz, /readyz, /metrics; port 0: a free one; empty: nowhere",
+        "",
+    ),
+    "log": Setting("EVIDOCK_LOG", "lines on standard error: json, plain, or auto (plain on a terminal)", "auto"),
+    "spool_free": Setting(
+        "EVIDOCK_SPOOL_FREE",
+        "space that taking in leaves free, such as 2 GiB or 5 %; less: nothing is taken",
+        "512 MiB",
+    ),
+    "backlog": Setting("EVIDOCK_BACKLOG", "jobs that wait or run; with more of them nothing is taken", "10000"),
 }
 
 
@@ -70,6 +83,10 @@ class Settings:
     lease_s: float
     workers: int
     dock: str
+    operate: tuple[str, int] | None
+    log: str
+    spool_free: Reserve
+    backlog: int
     origins: Mapping[str, tuple[str, str]]
 
 
@@ -99,6 +116,10 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         lease_s=_read(told, "lease_s", _positive),
         workers=_read(told, "workers", _count),
         dock=values["dock"],
+        operate=_read(told, "operate", _address),
+        log=_read(told, "log", _log_format),
+        spool_free=_read(told, "spool_free", Reserve.of_text),
+        backlog=_read(told, "backlog", _many),
         origins=told,
     )
 
@@ -170,3 +191,26 @@ def _count(text: str) -> int:
     if not 1 <= value <= 256:
         raise ValueError("it must be from 1 to 256")
     return value
+
+
+def _many(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 10**9:
+        raise ValueError("it must be from 1 to 1000000000")
+    return value
+
+
+def _log_format(text: str) -> str:
+    if text not in ("auto", "json", "plain"):
+        raise ValueError("it must be auto, json or plain")
+    return text
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")  # as an IPv6 address is written before a port
+    if not (colon and host and port.isdecimal() and int(port) < 1 << 16):
+        raise ValueError("write HOST:PORT, such as 127.0.0.1:9300")
+    return host, int(port)
