@@ -4,6 +4,7 @@
 Call this in a process of its own, under limits: whatever a demuxer can be talked into stays there.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,8 @@ def open_media(path: Path, *, demuxer: str) -> Iterator[InputContainer]:
             _check_streams(media, is_photo=demuxer.endswith("_pipe"))
             yield media
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # of the table that is written meanwhile: no fault of the file
         raise Undecodable(f"libav cannot read it as {demuxer}: {error}", demuxer=demuxer) from error
 
 

@@ -12,6 +12,8 @@ from pipeline.media.examination import Examination
 from pipeline.media.media_child import ask, limits_for
 from pipeline.media.sniff import TEXT_TRACK, Container
 
+_TABLE = "packets"
+
 
 def examine(
     path: Path,
@@ -34,11 +36,14 @@ def examine(
     """
     if container == TEXT_TRACK:
         return Examination("document", container.name, container.demuxer, Fraction(0))
+    path = path.resolve()  # a link would lead out of what may be read
     found = ask(
         "pipeline.media.examine_child",
-        [str(path.absolute()), container.name, container.kind, container.demuxer, str(table.absolute())],
+        [str(path), container.name, container.kind, container.demuxer, _TABLE],
+        reads=path,
         folder=table.parent,
         limits=limits_for(path.stat().st_size),
+        keeps={_TABLE: table},
         on_progress=on_progress,
     )
     return Examination.from_dict(found)

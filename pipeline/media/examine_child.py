@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where the examining process works: arguments FILE NAME KIND DEMUXER TABLE ANSWER.
 
-It runs under the limits of `media_child`, opens the one file it is given, writes the table and
+It runs behind the walls of `media_child`, opens the one file it is given, writes the table and
 answers in a file.
 """
 

@@ -119,23 +119,27 @@ def run(
         SourceUnavailable: `source` is not there.
         StoreUnavailable: the disk under `scratch` is full. Worth another try.
         ToolMissing: the program cannot be started.
+        SandboxMissing: walls are required, and none stand on this machine.
         Unavailable: it was killed from outside, or the machine has no room for its threads.
     """
     if not source.is_file():
         raise SourceUnavailable(f"no such file: {source.name}", file=source.name)
     # "file:" first, or a name such as "concat:…" or "-y" would be read as something else.
-    filled = [f"file:{source.absolute()}" if word == INPUT else word for word in graph]
+    path = source.resolve()  # a link would lead out of what may be read
+    filled = [f"file:{path}" if word == INPUT else word for word in graph]
     progress = [] if on_bytes else [*_PROGRESS]
     ended = run_limited(
         [str(tool.program), *progress, *filled],
         limits=limits,
         cwd=scratch,
+        reads=(path,),
+        writes=(scratch.absolute(),),
         on_line=None if on_bytes else _Progress(seconds, on_progress).take,
         on_bytes=on_bytes,
     )
     # ffmpeg 5.1 ends with 0 after it could not write the end of a file.
     if ended.returncode != 0 or _is_disk_full(ended):
-        raise _failure(ended, source)
+        raise _failure(ended, path, source.name)
     return ended
 
 
@@ -165,10 +169,10 @@ def _is_disk_full(ended: Completed) -> bool:
     return any(os.strerror(code) in ended.stderr for code in (errno.ENOSPC, errno.EDQUOT))
 
 
-def _failure(ended: Completed, source: Path) -> Unacceptable | Unavailable:
+def _failure(ended: Completed, path: Path, name: str) -> Unacceptable | Unavailable:
     """What a failed run means for the caller. ffmpeg has no codes for it, so its words decide."""
     # Neither our paths nor the addresses in memory that ffmpeg prints belong in a reason that is kept.
-    words = _ADDRESS.sub("", ended.stderr.replace(f"file:{source.absolute()}", source.name))
+    words = _ADDRESS.sub("", ended.stderr.replace(f"file:{path}", name))
     words = words.replace(f" '{DECODER_WHITELIST}'", "")
     # Text in a file can end up in a message: nothing that could steer a terminal goes on.
     reason = "".join(c if c.isprintable() else " " for c in words.strip()[-_REASON_MAX_CHARS:])

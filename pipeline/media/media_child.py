@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where work on hostile media is handed to a process of its own, and its answer taken with care.
 
-A child is a module of this package run by name; it answers in a file, with one canonical JSON object
-or with an error of ours by its code. Whatever else it does (crash, hang, babble) is an error of ours too.
+A child is a module of this package run by name, behind the walls of the sandbox, in a new folder, the only one it can
+write to; it answers in a file there, with one canonical JSON object or with an error of ours by its code. Whatever
+else it does (crash, hang, babble) is an error of ours too.
 """
 
 import contextlib
+import errno
 import os
+import stat
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evidence import canonical_json, errors
 from evidence.errors import EvidockError, Unacceptable, Undecodable
-from pipeline.media.limits import Limits, run_limited
+from pipeline.media.limits import Completed, Limits, run_limited
+from pipeline.media.sandbox.command import interpreter
 
 _ROOT = Path(__file__).parents[2]
 _ANSWER_MAX_BYTES = 32 << 20
@@ -49,32 +53,74 @@ def ask(
     module: str,
     arguments: Sequence[str],
     *,
+    reads: Path,
     folder: Path,
     limits: Limits,
+    keeps: Mapping[str, Path] | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
-    """What `python -m module arguments… ANSWER_FILE` answers. `folder` is where it may write.
+    """What `python -m module arguments… ANSWER_FILE` answers, run in a folder of its own beneath `folder`.
+
+    `reads` is the one file it may read. Files that it leaves in its folder by the names in `keeps` go where those say.
 
     Raises:
         Undecodable: it crashed, reached a limit, or gave no sensible answer.
         Unacceptable: it refused the file, with the error it named.
-        ToolMissing, Unavailable: it could not be run.
+        StoreUnavailable: the disk under `folder` is full. Worth another try.
+        SandboxMissing, ToolMissing, Unavailable: it could not be run.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".ask-") as scratch:
-        answer = Path(scratch) / "answer.json"
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".ask-") as name:
+        scratch = Path(name).absolute()
         done = run_limited(
-            [sys.executable, "-P", "-B", "-m", module, *arguments, str(answer)],
+            [sys.executable, "-P", "-B", "-m", module, *arguments, "answer.json"],
             limits=limits,
-            cwd=Path(scratch),
-            env={"PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1"},
+            cwd=scratch,
+            reads=(reads, *interpreter()),
+            writes=(scratch,),
+            env={"PYTHONPATH": str(_code_in(scratch)), "OPENBLAS_NUM_THREADS": "1"},
             on_line=_progress_reader(on_progress),
         )
-        if done.returncode != 0:
-            raise Undecodable(
-                f"reading it ended with status {done.returncode}: {done.stderr[-400:].strip()}",
-                status=done.returncode,
-            )
-        return _checked(answer)
+        _raise_if_failed(done)
+        found = _checked(scratch / "answer.json")
+        for left, target in (keeps or {}).items():
+            _keep(scratch / left, target)
+        return found
+
+
+def _code_in(scratch: Path) -> Path:
+    """A folder with our packages and nothing else: beside the real ones, recordings may lie."""
+    code = scratch / "code"
+    code.mkdir()
+    for package in ("evidence", "pipeline"):
+        (code / package).symlink_to(_ROOT / package)
+    return code
+
+
+def _raise_if_failed(done: Completed) -> None:
+    if done.returncode == 0:
+        return
+    if os.strerror(errno.ENOSPC) in done.stderr or os.strerror(errno.EDQUOT) in done.stderr:
+        raise errors.StoreUnavailable("no space left to examine it")
+    raise Undecodable(
+        f"reading it ended with status {done.returncode}: {done.stderr[-400:].strip()}", status=done.returncode
+    )
+
+
+def _keep(left: Path, target: Path) -> None:
+    # Of what a captured child leaves, a link would be the worst: we would read, for it, what it names.
+    if not _is_there(left):
+        return
+    left.replace(target)
+
+
+def _is_there(left: Path) -> bool:
+    try:
+        is_plain = stat.S_ISREG(left.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+    if not is_plain:
+        raise Undecodable(f"{left.name} is no plain file")
+    return True
 
 
 def answer_with(work: Callable[[], dict[str, object]], answer: Path) -> None:
@@ -107,8 +153,8 @@ def _progress_reader(on_progress: Callable[[float], None] | None) -> Callable[[s
 
 def _checked(answer: Path) -> dict[str, Any]:
     try:
-        if answer.stat().st_size > _ANSWER_MAX_BYTES:
-            raise Undecodable(f"an answer of more than {_ANSWER_MAX_BYTES} bytes")
+        if not _is_there(answer) or answer.stat().st_size > _ANSWER_MAX_BYTES:
+            raise Undecodable(f"no answer, or one of more than {_ANSWER_MAX_BYTES} bytes")
         content: Any = canonical_json.loads(answer.read_bytes())
         if "found" in content:
             return dict(content["found"])

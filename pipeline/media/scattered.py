@@ -42,13 +42,15 @@ def fetch_scattered(
         Undecodable: the stretch cannot be demuxed within limits.
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix=".stretch-") as scratch:
-        stretch, payloads = Path(scratch) / "stretch", Path(scratch) / "payloads"
+        stretch, payloads = Path(scratch).absolute() / "stretch", Path(scratch) / "payloads"
         size_bytes = _copy(stretch, _parts(header, order), read)
         found = ask(
             "pipeline.media.scattered_child",
-            [str(stretch), header.container, header.demuxer, str(payloads)],
+            [str(stretch), header.container, header.demuxer, payloads.name],
+            reads=stretch,
             folder=Path(scratch),
             limits=limits_for(size_bytes),
+            keeps={payloads.name: payloads},
         )
         places = {digest: (offset, size) for digest, offset, size in found["packets"]}
         with payloads.open("rb") as file:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evidence.errors import ToolMissing
-from pipeline.media.limits import Limits, run_limited
+from pipeline.media.process import Limits, Streams, run_walled
+from pipeline.media.sandbox.command import Walls
 
 _WHEEL = "imageio_ffmpeg"
 _LIMITS = Limits(wall_s=20, cpu_s=10, address_space_bytes=4 << 30, output_bytes=1 << 16)
@@ -84,5 +85,7 @@ def _ask(program: Path, _mtime_ns: int, _size_bytes: int) -> str | None:
 
 
 def _answer(program: Path, question: str) -> str:
-    ended = run_limited([str(program), "-hide_banner", question], limits=_LIMITS, cwd=program.parent)
+    # Without walls: it is a program of this machine, and it is given nothing to read.
+    walls, command = Walls("off", may_fork=True), [str(program), "-hide_banner", question]
+    ended = run_walled(command, walls=walls, limits=_LIMITS, cwd=program.parent, streams=Streams(), env={})
     return ended.stdout.decode("utf-8", "replace") if ended.returncode == 0 else ""

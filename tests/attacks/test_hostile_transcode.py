@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where hostile and broken files meet the ffmpeg program, and get a reason instead of a traceback."""
 
+import os
 import shutil
+import subprocess
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +14,9 @@ import pytest
 from evidence.digest import Digest
 from evidence.errors import BadInput, CodecRefused, StoreUnavailable, Unavailable, Undecodable
 from pipeline.media import ffmpeg, transcode
+from pipeline.media.examine import examine
 from pipeline.media.limits import Limits
+from pipeline.media.sniff import MP4
 from pipeline.media.transcode import Made, Source, make_derivatives
 from tests.support.footage import shared_media
 from tests.support.tiny_media import make, stairs, tool
@@ -128,14 +133,31 @@ def test_a_name_that_looks_like_an_option_or_a_protocol_is_only_a_name(tmp_path:
     assert not list(tmp_path.rglob("pwned"))
 
 
-def test_a_full_disk_is_not_the_fault_of_the_footage(tmp_path: Path) -> None:
-    footage = stairs(tmp_path / "a.mp4", 1)
-    (tmp_path / "full.mp4").symlink_to("/dev/full")
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)  # noqa: S607
+
+
+def test_a_full_disk_is_not_the_fault_of_the_footage(small_disk: Path, tmp_path: Path) -> None:
+    footage = stairs(tmp_path / "a.mp4", 5)
     picture = ffmpeg.guarded_input(demuxer="mov")["V:0"]
-    output = ffmpeg.output([picture], "full.mp4", container="mpegts", **{"c:v": "libx264"})
+    output = ffmpeg.output([picture], "full.ts", container="mpegts", **{"c:v": "mpeg2video"})
 
     with pytest.raises(StoreUnavailable):
-        ffmpeg.run(ffmpeg.arguments([output]), tool=tool(), source=footage, scratch=tmp_path, limits=LIMITS)
+        ffmpeg.run(ffmpeg.arguments([output]), tool=tool(), source=footage, scratch=small_disk, limits=LIMITS)
+
+
+def test_a_full_disk_under_an_examination_is_not_the_fault_of_the_footage(small_disk: Path, tmp_path: Path) -> None:
+    footage = stairs(tmp_path / "a.mp4", 30)
+
+    with pytest.raises(StoreUnavailable):
+        examine(footage, container=MP4, table=small_disk / "table")
 
 
 def test_a_picture_that_changes_its_size_on_the_way_has_one_proxy(tmp_path: Path) -> None:
