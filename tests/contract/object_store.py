@@ -11,7 +11,9 @@ class TestMyStore(ObjectStoreContract):
 import hashlib
 import os
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ from evidence.errors import (
     SourceUnavailable,
 )
 from storage.layout import CHECKPOINT_KEY
-from storage.objects import ObjectStore
+from storage.objects import NO_PROTECTION, ObjectStore, Protection
 
 KEY = "originals/ab/cd/abcd"
 OTHER = "originals/ab/cd/abce"
@@ -67,6 +69,11 @@ def digest_of(data: bytes) -> Digest:
 
 def some_bytes(count: int, *, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(count)
+
+
+def soon(seconds: int) -> datetime:
+    """A moment that the store's own clock will see go by."""
+    return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
 def put(store: ObjectStore, key: str, data: bytes, folder: Path, *, give: bool = False) -> Path:
@@ -308,6 +315,9 @@ class ObjectStoreContract:
             lambda: store.size(key),
             lambda: store.exists(key),
             lambda: store.local_file(key).__enter__(),
+            lambda: store.protect(key, until=soon(60)),
+            lambda: store.hold(key, is_held=True),
+            lambda: store.protection(key),
         ):
             with pytest.raises(BadInput):
                 call()
@@ -337,3 +347,48 @@ class ObjectStoreContract:
             store.read(KEY, limit=1)
         assert caught.value.code == "not-found"
         assert KEY in str(caught.value)
+
+    # --- locks: an engine keeps all of this or says NO_PROTECTION ------------------------------
+
+    def test_protection_lasts_at_least_as_long_as_was_asked(self, store: ObjectStore, same_store: ObjectStore) -> None:
+        store.put_bytes_once(KEY, b"kept")
+        until = soon(5)
+        told = store.protect(KEY, until=until)
+        assert told == store.protection(KEY) == same_store.protection(KEY)
+        assert told == NO_PROTECTION or (told.mode is not None and told.until is not None and told.until >= until)
+        assert store.read(KEY, limit=10) == b"kept"
+
+    def test_protection_is_never_shortened(self, store: ObjectStore) -> None:
+        store.put_bytes_once(KEY, b"kept")
+        first = store.protect(KEY, until=soon(6))
+        assert store.protect(KEY, until=soon(2)) == first
+        longer = store.protect(KEY, until=soon(9))
+        assert longer == NO_PROTECTION or (longer.until is not None and first.until is not None)
+        assert longer == NO_PROTECTION or longer.until > first.until  # type: ignore[operator]
+
+    def test_a_hold_is_placed_and_lifted_and_leaves_the_date_alone(self, store: ObjectStore) -> None:
+        store.put_bytes_once(KEY, b"held")
+        before = store.protect(KEY, until=soon(5))
+        held = store.hold(KEY, is_held=True)
+        assert held in (NO_PROTECTION, Protection(before.mode, before.until, is_held=True))
+        assert store.hold(KEY, is_held=True) == store.protection(KEY) == held
+        assert store.hold(KEY, is_held=False) == before
+
+    def test_what_is_not_there_cannot_be_protected(self, store: ObjectStore) -> None:
+        calls: list[Callable[[], Protection]] = [
+            lambda: store.protect(KEY, until=soon(5)),
+            lambda: store.hold(KEY, is_held=True),
+            lambda: store.hold(KEY, is_held=False),
+            lambda: store.protection(KEY),
+        ]
+        for call in calls:
+            with pytest.raises(NotFound):
+                call()
+
+    def test_sweeping_touches_no_object_and_can_be_repeated(self, store: ObjectStore, tmp_path: Path) -> None:
+        data = some_bytes(100_000)
+        put(store, KEY, data, tmp_path)
+        store.replace(CHECKPOINT_KEY, b"pointer")
+        assert [store.sweep(now=soon(0)), store.sweep(now=soon(365 * 24 * 3600))] == [0, 0]
+        assert store.measure(KEY) == digest_of(data)
+        assert store.read(CHECKPOINT_KEY, limit=10) == b"pointer"
