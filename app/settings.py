@@ -30,7 +30,11 @@ T = TypeVar("T")
 SETTINGS: Mapping[str, Setting] = {
     "home": Setting("EVIDOCK_HOME", "folder of everything this installation owns", "./var"),
     "register_url": Setting("EVIDOCK_REGISTER_URL", "register: sqlite:///PATH", "sqlite in the home"),
-    "objects_url": Setting("EVIDOCK_OBJECTS_URL", "object store: file:///PATH", "folder in the home"),
+    "objects_url": Setting(
+        "EVIDOCK_OBJECTS_URL",
+        "object store: file:///PATH or s3://BUCKET/PREFIX?endpoint=…&region=…&lock=…",
+        "folder in the home",
+    ),
     "broker_url": Setting(
         "EVIDOCK_BROKER_URL", "broker: embedded: (a private Valkey) or redis://HOST:PORT", "embedded:"
     ),

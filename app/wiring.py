@@ -70,8 +70,14 @@ def open_store(settings: Settings) -> ObjectStore:
         BadInput: the URL names an engine we do not have.
     """
     parts = urlsplit(settings.objects_url)
+    if parts.scheme == "s3":
+        # boto3 takes long to import: only who uses a bucket pays for it.
+        from storage.s3.address import S3Address
+        from storage.s3.store import S3Store
+
+        return S3Store(S3Address.parse(settings.objects_url), journal=settings.home / "uploads")
     if parts.scheme != "file" or parts.netloc or not parts.path:
-        raise BadInput(f"EVIDOCK_OBJECTS_URL cannot be {settings.objects_url!r} (write file:///PATH)")
+        raise BadInput(f"EVIDOCK_OBJECTS_URL cannot be {settings.objects_url!r} (write file:///PATH or s3://BUCKET)")
     return DirectoryStore(Path(unquote(parts.path)))
 
 
