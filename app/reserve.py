@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where it is said how much of a disk stays free: so many bytes, a share of the whole, or the smaller of both."""
+"""This is where it is said how much of a disk stays free: a number of bytes, a share of it, or the smaller of both."""
 
 import re
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from evidence.errors import EvidockError, Unavailable
 
@@ -15,18 +16,50 @@ Tell = Callable[[str], None]
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
 
 
+class Attendant(Protocol):
+    """Follows rounds and outages from outside: for health and counts. Called from any thread; must not raise."""
+
+    def turned(self, name: str, next_s: float) -> None:
+        """A round has ended, well or not; the next begins after so many seconds."""
+        ...
+
+    def outage(self, name: str, error: Unavailable) -> None:
+        """An outage has begun."""
+        ...
+
+    def given_up(self, name: str, error: EvidockError) -> None:
+        """There will be no more rounds: a person must look."""
+        ...
+
+
+class _Nobody:
+    def turned(self, name: str, next_s: float) -> None:
+        pass
+
+    def outage(self, name: str, error: Unavailable) -> None:
+        pass
+
+    def given_up(self, name: str, error: EvidockError) -> None:
+        pass
+
+
+UNATTENDED: Attendant = _Nobody()
+
+
 class Outage:
     """Tells the beginning and the end of an outage, once each, and how long to wait before the next try."""
 
-    def __init__(self, name: str, tell: Tell) -> None:
+    def __init__(self, name: str, tell: Tell, *, attendant: Attendant = UNATTENDED) -> None:
         self._name = name
         self._tell = tell
+        self._attendant = attendant
         self._pause_s = 0.0
 
     def goes_on(self, error: Unavailable) -> float:
         """Take down that a try failed; the seconds to wait grow with each."""
         if self._pause_s == 0.0:
             self._tell(f"{self._name}: {error.message} ({error.code}); trying on")
+            self._attendant.outage(self._name, error)
         self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
         return self._pause_s
 
@@ -45,11 +78,14 @@ class Rounds:
     all is well.
     """
 
-    def __init__(self, name: str, once: Round, *, stop: threading.Event, tell: Tell) -> None:
+    def __init__(
+        self, name: str, once: Round, *, stop: threading.Event, tell: Tell, attendant: Attendant = UNATTENDED
+    ) -> None:
         self.failed: BaseException | None = None
         self._once = once
         self._stop = stop
         self._tell = tell
+        self._attendant = attendant
         self._name = name
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -62,12 +98,15 @@ class Rounds:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        outage = Outage(self._name, self._tell)
+        outage = Outage(self._name, self._tell, attendant=self._attendant)
         try:
             while not self._stop.is_set():
-                self._stop.wait(self._one(outage))
+                pause = self._one(outage)
+                self._attendant.turned(self._name, pause)
+                self._stop.wait(pause)
         except EvidockError as error:
             self._tell(f"{self._name} has stopped, a person must look: {error.message} ({error.code})")
+            self._attendant.given_up(self._name, error)
         except BaseException as error:
             self.failed = error
             self._stop.set()

@@ -9,6 +9,7 @@ import dramatiq
 
 from evidence.errors import LeaseLost, Unavailable
 from pipeline import flow
+from pipeline.ending import UNOBSERVED, Observer
 from pipeline.leasing import Clock
 from pipeline.ports import Ports
 from storage.register import jobs
@@ -18,7 +19,7 @@ from storage.register.register import Register
 from workers.actors import declare
 from workers.link import Link
 from workers.relay import Relay
-from workers.rounds import Outage, Rounds, Tell
+from workers.rounds import UNATTENDED, Attendant, Outage, Rounds, Tell
 from workers.solitude import Solitude
 
 # How long an idle consumer sleeps between two looks: half of it is what a hint waits on an idle machine.
@@ -30,19 +31,31 @@ _STOPPED = "stopped"
 class Runner:
     """Runs jobs by their ids, for the actors: what the world being down keeps from being run stays a row."""
 
-    def __init__(self, ports: Ports, link: Link, *, clock: Clock, owner: str, tell: Tell) -> None:
-        self._run = partial(flow.run, ports=ports, owner=owner, clock=clock, hint=self._hint)
+    def __init__(
+        self,
+        ports: Ports,
+        link: Link,
+        *,
+        clock: Clock,
+        owner: str,
+        stop: threading.Event,
+        outage: Outage,
+        observer: Observer = UNOBSERVED,
+    ) -> None:
+        self._run = partial(flow.run, ports=ports, owner=owner, clock=clock, hint=self._hint, observer=observer)
         self._register = ports.register
+        self._stop = stop
         self._hints = link.hints
         self._solitude = Solitude()
-        self._outage = Outage("steps", tell)
+        self._outage = outage
 
     def __call__(self, job: str) -> None:
-        """Run the job if it can be had now; alone when it is its last start."""
+        """Run the job if it can be had now; alone when it is its last start. Nothing new once `stop` is set."""
         try:
             last = self._is_last_start(job)
             with self._solitude.alone() if last else self._solitude.together():
-                self._run(job)
+                if not self._stop.is_set():
+                    self._run(job)
         except Unavailable as error:
             # The register is away: the lease ends by itself and the relay hints again, so only tell it.
             self._outage.goes_on(error)
@@ -70,6 +83,8 @@ def serve(
     stop: threading.Event,
     grace_s: float,
     tell: Tell,
+    observer: Observer = UNOBSERVED,
+    attendant: Attendant = UNATTENDED,
 ) -> None:
     """Run jobs on `threads` threads until `stop` is set; then end within about `grace_s` seconds.
 
@@ -78,11 +93,14 @@ def serve(
 
     A job that ends this process is no matter here: its lease ends, and its attempts are counted in the row.
     """
-    declare(link.broker, steps=list(flow.STEPS), run=Runner(ports, link, clock=clock, owner=owner, tell=tell))
+    outage = Outage("steps", tell, attendant=attendant)
+    run = Runner(ports, link, clock=clock, owner=owner, stop=stop, outage=outage, observer=observer)
+    declare(link.broker, steps=list(flow.STEPS), run=run)
     worker = dramatiq.Worker(link.broker, worker_threads=threads, worker_timeout=_IDLE_MS)
+    relay = Relay(ports.register, link, clock=clock)
     rounds = [
-        Rounds("relay", Relay(ports.register, link, clock=clock), stop=stop, tell=tell),
-        Rounds("custody log", partial(_publish, ports), stop=stop, tell=tell),
+        Rounds("relay", relay, stop=stop, tell=tell, attendant=attendant),
+        Rounds("custody log", partial(_publish, ports), stop=stop, tell=tell, attendant=attendant),
     ]
     worker.start()
     for one in rounds:
