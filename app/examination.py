@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from app import clocks
+from app import clocks, walls
 from app.settings import Settings
 from app.wiring import check_packages, open_authorities, open_keys, open_log, open_store, wired
 from evidence.errors import EvidockError
@@ -42,6 +42,7 @@ def examine_installation(settings: Settings) -> list[Check]:
         ),
         ("catalog", lambda s: load_catalog(s.catalog or DEFAULT).id),
         ("ffmpeg", lambda s: find_ffmpeg(s.ffmpeg).version),
+        ("media sandbox", walls.found),
         ("broker", lambda s: s.broker_url if s.broker_url != "embedded:" else f"embedded, {find_server()}"),
     )
     return [_look(name, look, settings) for name, look in looks]

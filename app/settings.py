@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.reserve import Reserve
 from evidence.errors import BadInput
+from pipeline.media.sandbox.probe import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ SETTINGS: Mapping[str, Setting] = {
         "EVIDOCK_DEFAULT_ITEM", "catalog item of recordings that no rule classifies; empty: none", "JC-01"
     ),
     "ffmpeg": Setting("EVIDOCK_FFMPEG", "ffmpeg program; empty: PATH, then the imageio-ffmpeg wheel", ""),
+    "sandbox": Setting(
+        "EVIDOCK_SANDBOX", "media is decoded in a sandbox (`required`) or, at your own risk, without (`off`)", "required"
+    ),
     "quiet_s": Setting("EVIDOCK_QUIET_S", "seconds a file must be quiet before it is taken", "3"),
     "lease_s": Setting("EVIDOCK_LEASE_S", "seconds a worker's lease lasts without a heartbeat", "30"),
     "workers": Setting("EVIDOCK_WORKERS", "steps a worker process runs at once", "2"),
@@ -83,6 +87,7 @@ class Settings:
     catalog: Path | None
     default_item: str | None
     ffmpeg: str | None
+    sandbox: Policy
     quiet_s: float
     lease_s: float
     workers: int
@@ -116,6 +121,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         catalog=Path(values["catalog"]) if values["catalog"] else None,
         default_item=values["default_item"] or None,
         ffmpeg=values["ffmpeg"] or None,
+        sandbox=_read(told, "sandbox", _policy),
         quiet_s=_read(told, "quiet_s", _positive),
         lease_s=_read(told, "lease_s", _positive),
         workers=_read(told, "workers", _count),
@@ -181,6 +187,12 @@ def _read(told: Mapping[str, tuple[str, str]], name: str, parse: Callable[[str],
 
 def _zone(text: str) -> ZoneInfo:
     return ZoneInfo(text)
+
+
+def _policy(text: str) -> Policy:
+    if text == "required" or text == "off":
+        return text
+    raise ValueError("it must be `required` or `off`")
 
 
 def _positive(text: str) -> float:

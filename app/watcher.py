@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from app import clocks, intake
+from app import clocks, intake, walls
 from app.settings import Settings
 from app.wiring import check_packages, wired
 from devices.dock_folder import Ignored, Notice, Settled
@@ -49,6 +49,8 @@ def run_watcher(settings: Settings, roots: Sequence[Path], *, stop: threading.Ev
         open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin) as link,
         FolderWatcher(docks, quiet_s=settings.quiet_s, poll_s=min(_WALK_S, 10 * settings.quiet_s)) as folders,
     ):
+        if told := walls.notice(settings):
+            on_notice(told)
         tie = Rounds("broker", lambda: _keep_up(link), stop=stop, tell=on_notice)
         tie.start()
         Watch(folders, ports, link, quiet_s=settings.quiet_s, tell=on_notice).run(stop)

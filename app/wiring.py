@@ -18,6 +18,7 @@ from devices.safe_open import open_beneath
 from evidence.errors import BadInput, IntegrityError, InUse, Refused, RegisterLost
 from evidence.note import Verifier
 from pipeline.catalog import DEFAULT, load_catalog
+from pipeline.media.sandbox.probe import decided
 from pipeline.ports import Ports
 from pipeline.tsa.http import HttpAuthority
 from pipeline.tsa.local import LocalAuthority
@@ -129,7 +130,7 @@ def wired(settings: Settings, *, actor: str) -> Iterator[Ports]:
         RegisterLost: it must be rebuilt first. InUse: that is being done.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
-    with in_use(settings), _opened(settings, actor=actor) as ports:
+    with in_use(settings), decided(settings.sandbox), _opened(settings, actor=actor) as ports:
         yield ports
 
 

@@ -4,7 +4,7 @@
 import sys
 import threading
 
-from app import clocks
+from app import clocks, walls
 from app.settings import Settings
 from app.wiring import check_packages, wired
 from pipeline.reconcile import clear_leftovers
@@ -48,6 +48,8 @@ def run_worker(
         open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin) as link,
     ):
         link.require_program()
+        if told := walls.notice(settings):
+            on_notice(told)
         clear_leftovers(ports=ports, now=clocks.now())
         serve(ports, link, clock=clock, owner=owner, threads=threads, stop=stop, grace_s=grace_s, tell=on_notice)
     return 0

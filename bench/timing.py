@@ -82,6 +82,6 @@ def counting_programs() -> Iterator[Programs]:
             counted.seconds[name] = counted.seconds.get(name, 0.0) + time.perf_counter() - began
 
     with ExitStack() as patches:
-        for module in ("ffmpeg", "media_child", "tools"):
+        for module in ("ffmpeg", "media_child"):
             patches.enter_context(patch(f"pipeline.media.{module}.run_limited", counting))
         yield counted

@@ -14,6 +14,7 @@ from evidence.custody import Happening
 from evidence.errors import CodecRefused, Undecodable
 from pipeline.inside import examination_of
 from pipeline.media.fingerprint_bits import fingerprint_of
+from pipeline.media.sandbox.probe import level_in_force
 from pipeline.media.tools import find_ffmpeg
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
@@ -54,5 +55,11 @@ def fingerprint(recording: str, *, ports: Ports, now: datetime, progress: Progre
     sha256 = hashlib.sha256(data).hexdigest()
     ports.store.put_bytes_once(layout.derivative_key(sha256), data)
     recipe = {"input": made["proxy"]["sha256"], "recipe": RECIPE, "tool": tool.name, "version": tool.version}
-    facts: dict[str, Any] = {"kind": KIND, "recipe": recipe, "sha256": sha256, "size_bytes": len(data)}
+    facts: dict[str, Any] = {
+        "kind": KIND,
+        "recipe": recipe,
+        "sandbox": level_in_force(),
+        "sha256": sha256,
+        "size_bytes": len(data),
+    }
     return Done((Happening("derived", about(recording), facts=facts),))

@@ -23,6 +23,8 @@ from pipeline import spool
 from pipeline.again import offered_again
 from pipeline.arrive import Identity, identify
 from pipeline.inside import Inside, look_inside
+from pipeline.media.sandbox.probe import level_in_force
+from pipeline.media.sniff import TEXT_TRACK
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
 from pipeline.when import end_of
@@ -122,6 +124,7 @@ def _measured(
         "kind": inside.kind,
         "packet_root": inside.packet_root,
         "packets_sha256": inside.table_sha256,
+        "sandbox": level_in_force() if inside.container not in (None, TEXT_TRACK.name) else None,
         "shifts": inside.shifts,
         "sha256": digest.hex,
         "size_bytes": digest.size_bytes,

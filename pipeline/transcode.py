@@ -14,6 +14,7 @@ from evidence.digest import Digest
 from evidence.errors import CodecRefused, ToolMissing, Undecodable
 from pipeline.inside import examination_of
 from pipeline.media.photo import read_exif
+from pipeline.media.sandbox.probe import level_in_force
 from pipeline.media.tools import find_ffmpeg
 from pipeline.media.transcode import Made, Source, make_derivatives
 from pipeline.outcome import Done, about
@@ -70,6 +71,7 @@ def _rest(recording: str, made: Made, *, ports: Ports) -> Happening:
     facts: dict[str, Any] = {
         "kind": made.kind,
         "recipe": json.loads(made.recipe.to_json()),
+        "sandbox": level_in_force(),
         "sha256": digest.hex,
         "size_bytes": digest.size_bytes,
     }

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from app import clocks
+from app import clocks, walls
 from app.cli.session import AsJson, Home, err, out, print_table, report, session
 from app.cli.tell import tell_recording
 from app.foreground import Step, drain
@@ -55,6 +55,8 @@ def ingest(
     """
     said = operator_claims(device=device, officer=officer)
     with session(home) as (ports, settings):
+        if told := walls.notice(settings):
+            err.print(told, style="red")
         taken = ingest_files(paths, said=said, ports=ports, lease_s=settings.lease_s, at_once=settings.workers)
         body = summary(taken, ports)
     report(body, as_json=as_json, show=lambda: _show(body))

@@ -8,11 +8,13 @@ import typer
 from rich.text import Text
 
 from app.cli.session import AsJson, Home, out, progress_bar, report, session
+from app.settings import load_settings
 from app.words import word
 from evidence.errors import BadInput
 from evidence.note import parse_vkey
 from evidence.verdict import EXIT_STATUS, CheckReport, Verdict
 from pipeline import audit
+from pipeline.media.sandbox.probe import decided
 from pipeline.ports import Ports, Progress
 from pipeline.tsa.port import TrustAnchors
 from storage.signing import verifier_of
@@ -68,7 +70,9 @@ def _check_alone(clip: Path, keys: Path, anchors: Path | None) -> CheckReport:
         roots = None if anchors is None else TrustAnchors.from_pem(anchors.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"the keys or anchors cannot be read: {error}") from error
-    return audit.verify_clip(clip, clip.with_name(clip.name + ".proof.json"), trust=audit.Trust(trusted, roots))
+    # How a stranger's clip may be decoded here is a matter of this machine, not of what is proven.
+    with decided(load_settings().sandbox):
+        return audit.verify_clip(clip, clip.with_name(clip.name + ".proof.json"), trust=audit.Trust(trusted, roots))
 
 
 def _show(found: CheckReport) -> None:

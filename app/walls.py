@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where it is said in words behind which walls footage is decoded on this machine, or that there are none."""
+
+from app.settings import Settings
+from evidence.errors import SandboxMissing
+from pipeline.media.sandbox.command import has_filter
+from pipeline.media.sandbox.probe import Sandbox, level_in_force, probe
+
+_OFF = "media is decoded with limits only: a decoder that is taken over sees and sends what this account can"
+
+
+def notice(settings: Settings) -> str | None:
+    """What whoever starts a process here must be told; None when footage is decoded behind walls."""
+    if settings.sandbox == "off":
+        return f"EVIDOCK_SANDBOX is off: {_OFF}"
+    sandbox = probe()
+    if sandbox.level == "none":
+        return f"no sandbox works on this machine, so media waits: {sandbox.why}"
+    return None
+
+
+def found(settings: Settings) -> str:
+    """The walls of this machine, for `doctor`.
+
+    Raises:
+        SandboxMissing: they are required, and none stand.
+    """
+    if settings.sandbox == "off":
+        return f"OFF, as EVIDOCK_SANDBOX says: {_OFF}"
+    if probe().level == "none":
+        level_in_force()  # refuses, in the words that a job gets
+        raise SandboxMissing("no sandbox works on this machine")
+    return _in_words(probe())
+
+
+def _in_words(sandbox: Sandbox) -> str:
+    walls = ["bubblewrap"] if sandbox.level == "full" else []
+    walls += [f"Landlock {sandbox.abi}"] if sandbox.abi else []
+    walls += ["a filter of system calls"] if has_filter() else []
+    holds = "no other file, no network" + ("" if sandbox.has_other_processes else ", no other process")
+    better = f" (not better, for {sandbox.why})" if sandbox.why else ""
+    return f"{sandbox.level}: {', '.join(walls)}: {holds}{better}"
