@@ -7,7 +7,6 @@ without a packet tree and with the problem named: its bytes are kept like any ot
 """
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -96,7 +95,7 @@ def read_source(offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, 
     with store_errors("there is no spool"):
         ports.spool.mkdir(parents=True, exist_ok=True)
     with ports.open_source(Path(from_showable(root)), offer.path) as source:
-        if os.fstat(source.fileno()).st_mtime_ns != offer.mtime_ns:
+        if spool.seen(source).st_mtime_ns != offer.mtime_ns:
             raise StillChanging("the file was written to since it was offered; it is taken when it is quiet")
         return spool.copy_measured(
             source,

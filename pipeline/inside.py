@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where a file's media is looked into, and whatever is wrong with it becomes a named problem."""
 
+import errno
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from evidence.claims import Claims
-from evidence.errors import EmptyFile, Unacceptable
+from evidence.errors import EmptyFile, Unacceptable, Undecodable
 from evidence.media_time import to_text
 from evidence.offer import showable
 from pipeline.media.container_claims import claims_of
@@ -17,6 +19,7 @@ from pipeline.media.examination import Examination
 from pipeline.media.examine import examine
 from pipeline.media.sniff import Container, sniff_bytes
 from pipeline.spool import Spooled, placed
+from storage.durable import store_errors
 from storage.register import search
 
 _HEAD_BYTES = 1 << 16
@@ -47,16 +50,34 @@ def look_inside(files: Spooled, *, name: str) -> Inside:
     """Examine the spooled original that was offered as `name`; its packet table goes beside it.
 
     Never raises for what the bytes are: that becomes `problem`, with the code of our error.
+
+    Raises:
+        StoreUnavailable: the spool cannot be read or written: nothing was judged.
     """
     container = None
+    with store_errors("the spool cannot be used"):
+        try:
+            container = _sniff(files.original, name)
+            examination = _examine_surely(files, container)
+        except Unacceptable as error:
+            problem = {"code": error.code, "text": error.message}
+            kind, form = (None, None) if container is None else (container.kind, container.name)
+            return Inside(kind, form, None, None, None, None, {}, Claims(), problem)
+        return _whole(files.original, examination, files.packets)
+
+
+def _examine_surely(files: Spooled, container: Container) -> Examination:
+    """The examination. A disk that failed for a moment looks like a file that does not read: it gets a second look.
+
+    Not more than one: libav calls some damaged files an input/output error, too. A disk that goes on
+    failing is noticed where the copy's chunks are hashed.
+    """
     try:
-        container = _sniff(files.original, name)
-        examination = _examine(files, container)
-    except Unacceptable as error:
-        problem = {"code": error.code, "text": error.message}
-        kind, form = (None, None) if container is None else (container.kind, container.name)
-        return Inside(kind, form, None, None, None, None, {}, Claims(), problem)
-    return _whole(files.original, examination, files.packets)
+        return _examine(files, container)
+    except Undecodable as error:
+        if os.strerror(errno.EIO) not in error.message:
+            raise
+        return _examine(files, container)
 
 
 def _examine(files: Spooled, container: Container) -> Examination:

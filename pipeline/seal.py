@@ -22,6 +22,7 @@ from pipeline.inside import look_inside
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress, unheard
 from storage import layout
+from storage.durable import store_errors
 from storage.register import search
 
 _RECEIPT_LIMIT = 1 << 20
@@ -78,11 +79,12 @@ def _rest(recording: str, original: search.Row, *, digest: Digest, files: spool.
         resting[layout.packets_key(digest.hex)] = files.packets
     resting[layout.original_key(digest.hex)] = files.original
     missing = {key: path for key, path in resting.items() if not ports.store.exists(key)}
-    if missing and not _is_whole(original, files=files, wanted=set(missing.values())):
-        _read_again(recording, original, digest=digest, files=files, ports=ports)
-    for key, path in missing.items():
-        expected = digest if path == files.original else _digest_of(path)
-        ports.store.put_once(key, path, digest=expected, give=True)
+    with store_errors("the spool cannot be read"):
+        if missing and not _is_whole(original, files=files, wanted=set(missing.values())):
+            _read_again(recording, original, digest=digest, files=files, ports=ports)
+        for key, path in missing.items():
+            expected = digest if path == files.original else _digest_of(path)
+            ports.store.put_once(key, path, digest=expected, give=True)
 
 
 def _is_whole(original: search.Row, *, files: spool.Spooled, wanted: set[Path]) -> bool:

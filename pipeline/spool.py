@@ -56,16 +56,28 @@ def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: 
         SourceUnavailable: it cannot be read to its end.
         StoreUnavailable: the spool cannot be written: disk full, or worse.
     """
-    before = os.fstat(source.fileno())
+    before = seen(source)
     with placed(target) as draft:
         with _writing(draft) as out:
             digest = _pump(source, out, expect=size_bytes, progress=progress)
-        after = os.fstat(source.fileno())
+        after = seen(source)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise StillChanging("the file was written to while it was read; it is taken when it is quiet")
         if digest.size_bytes != size_bytes:
             raise StillChanging(f"{size_bytes} bytes were offered, {digest.size_bytes} read: it is not quiet yet")
     return digest
+
+
+def seen(source: BinaryIO) -> os.stat_result:
+    """What the system tells of an open source.
+
+    Raises:
+        SourceUnavailable: its medium has gone.
+    """
+    try:
+        return os.fstat(source.fileno())
+    except OSError as error:
+        raise SourceUnavailable(f"the source can no longer be asked: {error.strerror}", errno=error.errno) from error
 
 
 def measure_chunks(files: Spooled) -> ChunkTree:
@@ -99,8 +111,8 @@ def placed(target: Path) -> Iterator[Path]:
     draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
     try:
         yield draft
-        if draft.exists():
-            with store_errors("the spool cannot be written"):
+        with store_errors("the spool cannot be written"):
+            if draft.exists():
                 draft.replace(target)
     finally:
         with suppress(OSError):  # as with `clear`
@@ -169,10 +181,14 @@ def sweep(spool: Path, *, is_wanted: Callable[[str], bool]) -> list[Path]:
     """Remove what killed steps left, and return it; `is_wanted` tells whether a recording is still worked on.
 
     It is asked after the files were seen: a file whose recording needs it by then was not made later.
+
+    Raises:
+        StoreUnavailable: the spool cannot be read or written.
     """
     removed = []
-    for path in [path for path in spool.glob("rec-*") if path.is_file()]:
-        if not is_wanted(path.name.partition(".")[0]):
-            path.unlink(missing_ok=True)
-            removed.append(path)
+    with store_errors("the spool cannot be cleared"):
+        for path in [path for path in spool.glob("rec-*") if path.is_file()]:
+            if not is_wanted(path.name.partition(".")[0]):
+                path.unlink(missing_ok=True)
+                removed.append(path)
     return removed

@@ -20,6 +20,7 @@ from pipeline.media.transcode import Made, Source, make_derivatives
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
 from storage import layout
+from storage.durable import store_errors
 from storage.register import search
 
 
@@ -40,6 +41,7 @@ def transcode(recording: str, *, ports: Ports, now: datetime, progress: Progress
         return Done()
     digest = Digest(bytes.fromhex(original["sha256"]), original["size_bytes"])
     with (
+        store_errors("there is no working with files in the scratch folder"),
         ports.store.local_file(layout.original_key(digest.hex)) as path,
         tempfile.TemporaryDirectory(dir=scratch_folder(ports)) as scratch,
     ):
