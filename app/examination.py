@@ -45,7 +45,22 @@ def examine_installation(settings: Settings) -> list[Check]:
         ("media sandbox", walls.found),
         ("broker", lambda s: s.broker_url if s.broker_url != "embedded:" else f"embedded, {find_server()}"),
     )
-    return [_look(name, look, settings) for name, look in looks]
+    return [*(_look(name, look, settings) for name, look in looks), *_bucket(settings)]
+
+
+def _bucket(settings: Settings) -> list[Check]:
+    """What was tried on the bucket, when the object store is one: a few small objects are put there."""
+    if not settings.objects_url.startswith("s3:"):
+        return []
+    from storage.s3.address import S3Address
+    from storage.s3.probe import probe
+
+    try:
+        findings = probe(S3Address.parse(settings.objects_url), now=clocks.now())
+    except EvidockError as error:
+        return [Check("object store: address", "", error.message)]
+    told = [(f"object store: {one.code}", one) for one in findings]
+    return [Check(name, one.words, one.words if one.is_trouble else None) for name, one in told]
 
 
 def _look(name: str, look: Callable[[Settings], str], settings: Settings) -> Check:
