@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where systemd's own tools read the units, and make the account and folders that they need."""
+
+import configparser
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.tools import DEPLOY, run, tool
+from tests.support.footage import missing
+
+SYSTEMD = DEPLOY / "systemd"
+UNITS = sorted([*SYSTEMD.glob("*.service"), *SYSTEMD.glob("*.timer"), *SYSTEMD.glob("*.target")])
+REMEDY = "apt-get install systemd"
+# As `systemd-analyze security` counts: 0 is shut, 10 is open. A worker makes namespaces for its media programs.
+EXPOSED = {
+    "evidock-worker@.service": 3.2,
+    "evidock-watch@.service": 1.8,
+    "evidock-dock@.service": 1.9,
+    "evidock-verify.service": 1.8,
+}
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """The units, with a program in them that is here."""
+    for path in UNITS:
+        text = path.read_text("utf-8").replace("/opt/evidock/bin/evidock", "/bin/true")
+        (tmp_path / path.name).write_text(text, "utf-8")
+    return tmp_path
+
+
+def instance(path: Path) -> str:
+    """The name a unit is started by."""
+    return path.name.replace("@.", "@sdb1.")
+
+
+def unit(name: str) -> dict[str, str]:
+    """Settings of a unit, the last of each name."""
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(SYSTEMD / name, encoding="utf-8")
+    return {key: value for section in parser.sections() for key, value in parser[section].items()}
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_systemd_takes_the_unit_without_a_word(path: Path, units: Path) -> None:
+    analyze = tool("systemd-analyze", remedy=REMEDY)
+    done = run(analyze, "verify", "--man=no", instance(path), env={"SYSTEMD_UNIT_PATH": f"{units}:"})
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in done.stderr.splitlines() if "evidock" in line]
+
+
+@pytest.mark.parametrize("name", EXPOSED)
+def test_a_unit_is_no_more_exposed_than_it_was(name: str) -> None:
+    analyze = tool("systemd-analyze", remedy=REMEDY)
+    limit = str(round(EXPOSED[name] * 10))
+    done = run(analyze, "security", "--offline=yes", f"--threshold={limit}", "--no-pager", SYSTEMD / name)
+    assert done.returncode == 0, done.stdout[-200:]
+
+
+def test_every_service_is_judged() -> None:
+    assert {path.name for path in UNITS if path.suffix == ".service"} == set(EXPOSED)
+
+
+def test_the_account_and_the_folders_are_made(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    for program, words in (("systemd-sysusers", []), ("systemd-tmpfiles", ["--create"])):
+        conf = SYSTEMD / f"evidock.{program.removeprefix('systemd-')}"
+        path = tool(program, remedy=REMEDY)
+        done = run(path, *words, f"--root={tmp_path}", conf)
+        if "Operation not permitted" in done.stderr or "Permission denied" in done.stderr:
+            missing("root", remedy="folders of another account are made by root alone")
+        assert done.returncode == 0, done.stderr
+    account = next(line for line in (tmp_path / "etc/passwd").read_text("utf-8").splitlines() if "evidock" in line)
+    docks = tmp_path / "run" / "evidock" / "docks"
+    assert account.split(":")[5:] == ["/var/lib/evidock", "/usr/sbin/nologin"]
+    assert docks.stat().st_gid == int(account.split(":")[3])
+    assert docks.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize("name", ["evidock-worker@.service", "evidock-watch@.service"])
+def test_a_process_is_given_the_time_that_it_takes_to_stop(name: str) -> None:
+    found = unit(name)
+    assert int(found["TimeoutStopSec"]) > 20
+    assert found["KillMode"] == "mixed"
+    assert found["Type"] == "exec"
+
+
+def test_a_media_program_that_eats_all_memory_does_not_take_its_worker_along() -> None:
+    found = unit("evidock-worker@.service")
+    assert found["MemoryMax"]
+    assert found["OOMPolicy"] == "continue"
+
+
+def test_the_workers_filter_lets_the_sandbox_be_made() -> None:
+    listed = run(tool("systemd-analyze", remedy=REMEDY), "syscall-filter").stdout
+    groups = {
+        name: {word for line in body.splitlines() if not line.strip().startswith("#") for word in line.split()}
+        for name, body in re.findall(r"^(@[\w-]+)\n(.*?)(?=^\S|\Z)", listed, re.MULTILINE | re.DOTALL)
+    }
+
+    def calls(word: str) -> set[str]:
+        return set().union(*map(calls, groups[word])) if word.startswith("@") else {word}
+
+    allowed = set().union(*map(calls, shlex.split(unit("evidock-worker@.service")["SystemCallFilter"])))
+    landlock = {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}
+    bubblewrap = {"clone", "clone3", "unshare", "setns", "mount", "umount2", "pivot_root", "capset", "seccomp"}
+    assert not (landlock | bubblewrap | {"prctl", "prlimit64", "memfd_create"}) - allowed
+    assert "bpf" not in allowed
+    assert "ptrace" not in allowed
+
+
+def test_a_card_is_mounted_so_that_nothing_on_it_runs_and_nothing_is_written_to_it() -> None:
+    mount = shlex.split(unit("evidock-dock@.service")["ExecStart"])
+    assert mount[0].endswith("/systemd-mount")
+    assert "--options=ro,nosuid,nodev,noexec,noatime" in mount
+    assert "--fsck=no" in mount
+
+
+def test_the_example_settings_are_read_by_systemd_as_meant() -> None:
+    lines = (SYSTEMD / "evidock.conf").read_text("utf-8").splitlines()
+    told = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Z_]+=\S+", line) for line in told)
