@@ -52,7 +52,7 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "ffmpeg": Setting("EVIDOCK_FFMPEG", "ffmpeg program; empty: PATH, then the imageio-ffmpeg wheel", ""),
     "sandbox": Setting(
-        "EVIDOCK_SANDBOX", "media is decoded in a sandbox (`required`) or, at your own risk, without (`off`)", "required"
+        "EVIDOCK_SANDBOX", "`required`: media is decoded in a sandbox, or waits; `off`: with limits only", "required"
     ),
     "quiet_s": Setting("EVIDOCK_QUIET_S", "seconds a file must be quiet before it is taken", "3"),
     "lease_s": Setting("EVIDOCK_LEASE_S", "seconds a worker's lease lasts without a heartbeat", "30"),
@@ -189,10 +189,13 @@ def _zone(text: str) -> ZoneInfo:
     return ZoneInfo(text)
 
 
+_POLICIES: Mapping[str, Policy] = {"required": "required", "off": "off"}
+
+
 def _policy(text: str) -> Policy:
-    if text == "required" or text == "off":
-        return text
-    raise ValueError("it must be `required` or `off`")
+    if text not in _POLICIES:
+        raise ValueError("it must be `required` or `off`")
+    return _POLICIES[text]
 
 
 def _positive(text: str) -> float:
