@@ -9,7 +9,6 @@ else it does (crash, hang, babble) is an error of ours too.
 import contextlib
 import errno
 import os
-import stat
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 from evidence import canonical_json, errors
 from evidence.errors import EvidockError, Unacceptable, Undecodable
 from pipeline.media.limits import Completed, Limits, run_limited
+from pipeline.media.made import is_plain
 from pipeline.media.sandbox.command import interpreter
 
 _ROOT = Path(__file__).parents[2]
@@ -107,20 +107,8 @@ def _raise_if_failed(done: Completed) -> None:
 
 
 def _keep(left: Path, target: Path) -> None:
-    # Of what a captured child leaves, a link would be the worst: we would read, for it, what it names.
-    if not _is_there(left):
-        return
-    left.replace(target)
-
-
-def _is_there(left: Path) -> bool:
-    try:
-        is_plain = stat.S_ISREG(left.lstat().st_mode)
-    except FileNotFoundError:
-        return False
-    if not is_plain:
-        raise Undecodable(f"{left.name} is no plain file")
-    return True
+    if is_plain(left):
+        left.replace(target)
 
 
 def answer_with(work: Callable[[], dict[str, object]], answer: Path) -> None:
@@ -153,7 +141,7 @@ def _progress_reader(on_progress: Callable[[float], None] | None) -> Callable[[s
 
 def _checked(answer: Path) -> dict[str, Any]:
     try:
-        if not _is_there(answer) or answer.stat().st_size > _ANSWER_MAX_BYTES:
+        if not is_plain(answer) or answer.stat().st_size > _ANSWER_MAX_BYTES:
             raise Undecodable(f"no answer, or one of more than {_ANSWER_MAX_BYTES} bytes")
         content: Any = canonical_json.loads(answer.read_bytes())
         if "found" in content:

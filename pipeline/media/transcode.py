@@ -11,13 +11,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-import av
-
 from evidence import canonical_json
 from evidence.digest import Digest
 from evidence.errors import BadInput, Undecodable
 from pipeline.media import ffmpeg
 from pipeline.media.limits import Limits
+from pipeline.media.made import jpeg_size, length_of
 from pipeline.media.recipes import Recipe
 from pipeline.media.sprite import Sheet, sheet_for
 from pipeline.media.tools import Tool
@@ -156,7 +155,7 @@ def _from_video(run: _Run) -> list[Made]:
     sprite = ffmpeg.output([sheet.filters(branches[1])], "sprite.jpg", container="mjpeg", **_JPEG, **{"frames:v": "1"})
     graph = run.execute([proxy, sprite])
 
-    shown = _length(run.scratch / "proxy.mp4", "video")
+    shown = length_of(run.scratch / "proxy.mp4", "video")
     _write_index(run.scratch / "sprite.json", run.scratch / "sprite.jpg", sheet, shown)
     return [
         run.made("proxy", "proxy.mp4", graph, "proxy-480p/v1"),
@@ -169,7 +168,7 @@ def _from_audio(run: _Run) -> list[Made]:
     sound = [_sound(_media_input(run.source))]
     proxy = ffmpeg.output(sound, "proxy.m4a", container="mp4", **_SOUND_CODEC, **_FASTSTART)
     graph = run.execute([proxy])
-    _length(run.scratch / "proxy.m4a", "audio")
+    length_of(run.scratch / "proxy.m4a", "audio")
     return [run.made("proxy", "proxy.m4a", graph, "proxy-audio/v1")]
 
 
@@ -183,8 +182,7 @@ def _from_photo(run: _Run) -> list[Made]:
     picture = picture.filter("setsar", "1")
     thumbnail = ffmpeg.output([picture], "thumbnail.jpg", container="mjpeg", **_JPEG, **{"frames:v": "1"})
     graph = run.execute([thumbnail])
-    if (run.scratch / "thumbnail.jpg").stat().st_size == 0:
-        raise Undecodable("no picture came out")
+    jpeg_size(run.scratch / "thumbnail.jpg")  # the proof that a picture came out
     return [run.made("thumbnail", "thumbnail.jpg", graph, "thumbnail-640/v1")]
 
 
@@ -215,23 +213,5 @@ def _sound(media: ffmpeg.Stream) -> ffmpeg.Stream:
     return even.filter("aformat", channel_layouts="mono|stereo", sample_rates="48000")
 
 
-def _length(path: Path, kind: str) -> Fraction:
-    """Seconds of the stream of `kind` in a file we made; this is also the proof that there is one.
-
-    Raises:
-        Undecodable: nothing came out, whatever the exit code said.
-    """
-    try:
-        with av.open(str(path), format="mov") as file:
-            stream = next(stream for stream in file.streams if stream.type == kind)
-            if stream.duration and stream.time_base:
-                return stream.duration * stream.time_base
-    except (av.FFmpegError, StopIteration) as error:
-        raise Undecodable(f"no {kind} came out") from error
-    raise Undecodable(f"no {kind} came out")
-
-
 def _write_index(index: Path, sprite: Path, sheet: Sheet, shown: Fraction) -> None:
-    with av.open(str(sprite), format="jpeg_pipe") as file:
-        size = (file.streams.video[0].width, file.streams.video[0].height)
-    index.write_bytes(canonical_json.dumps(sheet.index(size, shown)))
+    index.write_bytes(canonical_json.dumps(sheet.index(jpeg_size(sprite), shown)))
