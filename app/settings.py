@@ -66,8 +66,8 @@ SETTINGS: Mapping[str, Setting] = {
     "log": Setting("EVIDOCK_LOG", "lines on standard error: json, plain, or auto (plain on a terminal)", "auto"),
     "spool_free": Setting(
         "EVIDOCK_SPOOL_FREE",
-        "space that taking in leaves free, such as 2 GiB or 5 %; less: nothing is taken",
-        "512 MiB",
+        "space that taking in leaves free: bytes, a share, or the smaller of both",
+        "2 GiB or 5 %",
     ),
     "backlog": Setting("EVIDOCK_BACKLOG", "jobs that wait or run; with more of them nothing is taken", "10000"),
 }

@@ -5,6 +5,9 @@ import sys
 import threading
 
 from app import clocks, walls
+from app.operate.lines import Notes, Spoken
+from app.operate.needs import needs_of_worker
+from app.operate.operation import operating
 from app.settings import Settings
 from app.wiring import check_packages, wired
 from pipeline.reconcile import clear_leftovers
@@ -28,12 +31,14 @@ def run_worker(
     stop: threading.Event,
     threads: int,
     on_notice: Tell = to_stderr,
+    notes: Notes | None = None,
     grace_s: float = GRACE_S,
 ) -> int:
     """Run the steps of recordings that wait, `threads` at once, until `stop` is set; returns the exit status.
 
     Steps under way when `stop` is set have `grace_s` seconds to end. A broker that is
-    down, now or later, is waited for or started anew.
+    down, now or later, is waited for or started anew. What there is to say goes to `notes`; without them
+    its sentences go to `on_notice`.
 
     Raises:
         BadInput: a setting cannot be used. Refused: our packages are shadowed by others.
@@ -41,15 +46,28 @@ def run_worker(
         StoreUnavailable, RegisterUnavailable: an engine is down at the start; later, outages are waited out.
     """
     check_packages()
+    notes = notes or Spoken(on_notice)
     clock = clocks.clock(settings.lease_s)
     owner = f"{clocks.owner()}:{clocks.chance(4).hex()}"
     with (
         wired(settings, actor=f"worker:{clocks.owner()}") as ports,
         open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin) as link,
+        operating(settings, ports, notes=notes, stop=stop, needs_too=needs_of_worker(link.hints.waiting)) as seen,
     ):
         link.require_program()
         if told := walls.notice(settings):
-            on_notice(told)
+            notes.tell(told)
         clear_leftovers(ports=ports, now=clocks.now())
-        serve(ports, link, clock=clock, owner=owner, threads=threads, stop=stop, grace_s=grace_s, tell=on_notice)
+        serve(
+            ports,
+            link,
+            clock=clock,
+            owner=owner,
+            threads=threads,
+            stop=stop,
+            grace_s=grace_s,
+            tell=notes.tell,
+            observer=seen.steps,
+            attendant=seen.pulse,
+        )
     return 0

@@ -13,6 +13,11 @@ Round = Callable[[], float]
 Tell = Callable[[str], None]
 """Told a sentence for the person who looks after the machine."""
 
+
+def ignore(_: str) -> None:
+    """A sentence that nobody is told."""
+
+
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
 
 

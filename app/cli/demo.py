@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from app.cli.processes import stopping
+from app.cli.processes import ending
 from app.cli.session import Home, err
 from app.demo import Demonstration, demonstrate
 
@@ -28,19 +28,19 @@ def demo(
     - `evidock demo --home ./demo`
     """
     place = Path(tempfile.mkdtemp(prefix="evidock-demo-")) if home is None else home
-    if once:
-        told = demonstrate(place, tell=_tell)
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
-        return
-    with stopping() as stop:
-        demonstrate(place, tell=_tell, stay=lambda shown: _stay(shown, stop))
+    with ending():
+        if once:
+            told = demonstrate(place, tell=_tell)
+            sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        else:
+            demonstrate(place, tell=_tell, stay=_stay)
 
 
 def _tell(words: str) -> None:
     err.print(Text.assemble(("… ", "dim"), words))
 
 
-def _stay(shown: Demonstration, stop: threading.Event) -> None:
+def _stay(shown: Demonstration) -> None:
     """Leave the watcher and the worker running, and say what can be tried."""
     clip = shown.clips[0]
     err.print(f"\nEverything is in {shown.home}; watcher and worker are running. Three things to try:\n")
@@ -53,4 +53,4 @@ def _stay(shown: Demonstration, stop: threading.Event) -> None:
         told = f"  {number}. {words}:\n     EVIDOCK_HOME={shown.home} {command}"
         err.print(told, soft_wrap=True)
     err.print("\nCtrl-C ends it; the folder stays.")
-    stop.wait()
+    threading.Event().wait()

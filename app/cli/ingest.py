@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where `evidock ingest` is: files taken in as if docked, all steps in the foreground."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,13 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from app import clocks, walls
+from app.admission import Admission
 from app.cli.session import AsJson, Home, err, out, print_table, report, session
 from app.cli.tell import tell_recording
 from app.foreground import Step, drain
 from app.intake import Found, Skipped, find_files, take_again, take_in
 from app.words import word
 from evidence.claims import Claims
-from evidence.errors import EvidockError
+from evidence.errors import DiskLow, EvidockError, Overloaded
 from evidence.offer import showable
 from pipeline import flow
 from pipeline.arrive import operator_claims
@@ -27,6 +29,8 @@ from storage.register import search
 from storage.register.publisher import publish
 
 _STEPS = len(flow.STEPS)
+# Others may be making room meanwhile; a person who waits longer wants to be told.
+_PATIENCE_S, _LOOK_S = 10.0, 0.25
 
 
 @dataclass(slots=True)
@@ -57,26 +61,68 @@ def ingest(
     with session(home) as (ports, settings):
         if told := walls.notice(settings):
             err.print(told, style="red")
-        taken = ingest_files(paths, said=said, ports=ports, lease_s=settings.lease_s, at_once=settings.workers)
+        taken = ingest_files(
+            paths,
+            said=said,
+            ports=ports,
+            lease_s=settings.lease_s,
+            at_once=settings.workers,
+            admission=Admission(settings, ports.register),
+        )
         body = summary(taken, ports)
     report(body, as_json=as_json, show=lambda: _show(body))
     if body["quarantined"] and not body["recordings"]:
         raise typer.Exit(3)
 
 
-def ingest_files(paths: Sequence[Path], *, said: Claims, ports: Ports, lease_s: float, at_once: int) -> _Intake:
-    """Offer every file at or beneath `paths`, and run all steps of what was taken."""
+def ingest_files(
+    paths: Sequence[Path],
+    *,
+    said: Claims,
+    ports: Ports,
+    lease_s: float,
+    at_once: int,
+    admission: Admission | None = None,
+) -> _Intake:
+    """Offer every file at or beneath `paths`, and run all steps of what was taken.
+
+    Raises:
+        DiskLow, Overloaded: `admission` refused a file for longer than we wait; what was taken before is done.
+    """
     clear_leftovers(ports=ports, now=clocks.now())
     taken = _Intake()
+
+    def work() -> None:
+        _run(taken, ports=ports, lease_s=lease_s, at_once=at_once)
+        publish(ports.register, ports.log)
+
     for path in paths:
         for found in find_files(path):
             if isinstance(found, Skipped):
                 taken.skipped.append({"name": found.name, "reason": found.reason})
             else:
+                if admission is not None:
+                    _await_room(found, admission, work)
                 _offer(found, taken, said=said, ports=ports)
-    _run(taken, ports=ports, lease_s=lease_s, at_once=at_once)
-    publish(ports.register, ports.log)
+    work()
     return taken
+
+
+def _await_room(found: Found, admission: Admission, work: Callable[[], None]) -> None:
+    """Return when the file may be taken in; what was taken before is done first, for that makes room."""
+    ends: float | None = None
+    while True:
+        try:
+            admission.check(found.offer)
+        except (DiskLow, Overloaded):
+            if ends is None:
+                work()
+                ends = time.monotonic() + _PATIENCE_S
+            elif time.monotonic() >= ends:
+                raise
+            time.sleep(_LOOK_S)
+        else:
+            return
 
 
 def _offer(found: Found, taken: _Intake, *, said: Claims, ports: Ports) -> None:

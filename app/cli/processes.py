@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where the long-running processes are started: the dock watcher and the worker."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.session import Home, err
-from app.settings import load_settings
+from app.cli.session import Home
+from app.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from app.operate.lines import Lines
 
 
 @contextmanager
@@ -33,6 +38,36 @@ def stopping() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def ending() -> Iterator[None]:
+    """End the process well, by its own `finally`s, on SIGTERM or SIGINT; a second signal ends it at once."""
+    is_ending = threading.Event()
+
+    def end(number: int, _: FrameType | None) -> None:
+        if is_ending.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        is_ending.set()
+        raise typer.Exit(0)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _lines(settings: Settings) -> "Iterator[Lines]":
+    """The log of this process, on standard error; what libraries warn of goes there too."""
+    from app.operate.lines import open_lines
+
+    lines = open_lines(settings, sys.stderr, environment=os.environ)
+    with lines.heard():
+        yield lines
+
+
 def watch(
     folders: Annotated[list[Path], typer.Argument(help="Dock folders.", show_default=False)],
     home: Home = None,
@@ -44,8 +79,8 @@ def watch(
     from app.watcher import run_watcher
 
     settings = load_settings(home=home)
-    with stopping() as stop:
-        status = run_watcher(settings, folders, stop=stop, on_notice=lambda text: err.print(text))
+    with _lines(settings) as notes, stopping() as stop:
+        status = run_watcher(settings, folders, stop=stop, notes=notes)
     raise typer.Exit(status)
 
 
@@ -60,6 +95,6 @@ def worker(
     from app.worker import run_worker
 
     settings = load_settings(home=home)
-    with stopping() as stop:
-        status = run_worker(settings, stop=stop, threads=threads or settings.workers)
+    with _lines(settings) as notes, stopping() as stop:
+        status = run_worker(settings, stop=stop, threads=threads or settings.workers, notes=notes)
     raise typer.Exit(status)
