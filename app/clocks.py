@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.leasing import Clock
 from storage.register.jobs import Tick
+from storage.register.lease_watch import LeaseWatch
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -33,9 +34,17 @@ def tick() -> Tick:
     return Tick(boot(), time.monotonic())
 
 
-def clock(lease_s: float) -> Clock:
-    """The clocks that a running step keeps its lease by."""
-    return Clock(now, tick, lease_s)
+def clock(lease_s: float, *, is_shared: bool = False) -> Clock:
+    """The clocks that a running step keeps its lease by; `is_shared`: other machines hold leases too."""
+    if not is_shared:
+        return Clock(now, tick, lease_s)
+    watch = LeaseWatch()
+    return Clock(
+        now,
+        lambda: Tick(boot(), time.monotonic(), watch.ended()),
+        lease_s,
+        lambda connection: watch.look(connection, boot=boot(), seconds=time.monotonic()),
+    )
 
 
 def owner() -> str:

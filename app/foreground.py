@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from app import clocks
 from evidence.errors import Unavailable
 from pipeline import flow
+from pipeline.leasing import Clock
 from pipeline.ports import Ports
 from storage.register import jobs
 from storage.register.search import Row
@@ -46,7 +47,7 @@ def drain(
     Raises:
         Unavailable: a job failed again and again because the world is down; nothing is lost.
     """
-    clock, owner = clocks.clock(lease_s), clocks.owner()
+    clock, owner = clocks.clock(lease_s, is_shared=ports.register.is_shared), clocks.owner()
 
     def run(job: str) -> Step:
         began = time.monotonic()
@@ -58,30 +59,55 @@ def drain(
     with ThreadPoolExecutor(at_once, thread_name_prefix="step") as pool:
         for start in range(0, len(subjects), _SLICE):
             some = subjects[start : start + _SLICE]
-            given_up += _drain(some, lambda job: pool.submit(run, job), ports=ports, at_once=at_once, on_step=on_step)
+            waiting = _Waiting(some, ports, clock)
+            given_up += _drain(waiting, lambda job: pool.submit(run, job), at_once=at_once, on_step=on_step)
     for row in given_up:
         told = f"{row['step']} of {row['subject']} failed {row['failures']} times: {row['error_text']}"
         raise Unavailable(told, job=row["id"])
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """The jobs of some subjects, as the register has them when asked."""
+
+    subjects: Sequence[str]
+    ports: Ports
+    clock: Clock
+
+    def open(self) -> list[Row]:
+        with self.ports.register.view() as connection:
+            return [dict(row._mapping) for row in jobs.open_jobs(connection, self.subjects)]
+
+    def ready(self, limit: int) -> list[str]:
+        with self.ports.register.view() as connection:
+            self.clock.look(connection)
+            return jobs.runnable(
+                connection,
+                tick=self.clock.tick(),
+                now=self.clock.now(),
+                limit=limit,
+                subjects=self.subjects,
+                place=self.ports.place,
+            )
+
+
 def _drain(
-    subjects: Sequence[str],
+    jobs_of: _Waiting,
     start: Callable[[str], Future[Step]],
     *,
-    ports: Ports,
     at_once: int,
     on_step: Callable[[Step], None],
 ) -> list[Row]:
-    """Run the jobs of `subjects` until all that are open have failed too often; those."""
-    failed_before = {row["id"]: row["failures"] for row in _open(subjects, ports)}
+    """Run the jobs until all that are open have failed too often; those."""
+    failed_before = {row["id"]: row["failures"] for row in jobs_of.open()}
     running: dict[Future[Step], str] = {}
     while True:
-        waiting = _open(subjects, ports)
+        waiting = jobs_of.open()
         hopeless = [row for row in waiting if _is_hopeless(row, failed_before.get(row["id"], 0))]
         if len(hopeless) == len(waiting) and not running:
             return hopeless
         not_now = {row["id"] for row in hopeless} | set(running.values())
-        ready = [job for job in _ready(subjects, ports, at_once + len(not_now)) if job not in not_now]
+        ready = [job for job in jobs_of.ready(at_once + len(not_now)) if job not in not_now]
         for job in ready[: at_once - len(running)]:
             running[start(job)] = job
         ended, _ = wait(running, timeout=_PAUSE_S, return_when=FIRST_COMPLETED)
@@ -94,13 +120,3 @@ def _drain(
 
 def _is_hopeless(row: Row, failed_before: int) -> bool:
     return bool(row["state"] == "runnable" and row["failures"] - failed_before >= _PATIENCE)
-
-
-def _open(subjects: Sequence[str], ports: Ports) -> list[Row]:
-    with ports.register.view() as connection:
-        return [dict(row._mapping) for row in jobs.open_jobs(connection, subjects)]
-
-
-def _ready(subjects: Sequence[str], ports: Ports, limit: int) -> list[str]:
-    with ports.register.view() as connection:
-        return jobs.runnable(connection, tick=clocks.tick(), now=clocks.now(), limit=limit, subjects=subjects)

@@ -30,7 +30,11 @@ T = TypeVar("T")
 
 SETTINGS: Mapping[str, Setting] = {
     "home": Setting("EVIDOCK_HOME", "folder of everything this installation owns", "./var"),
-    "register_url": Setting("EVIDOCK_REGISTER_URL", "register: sqlite:///PATH", "sqlite in the home"),
+    "register_url": Setting(
+        "EVIDOCK_REGISTER_URL",
+        "register: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE",
+        "sqlite in the home",
+    ),
     "objects_url": Setting(
         "EVIDOCK_OBJECTS_URL",
         "object store: file:///PATH or s3://BUCKET/PREFIX?endpoint=…&region=…&lock=…",
@@ -38,6 +42,9 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "broker_url": Setting(
         "EVIDOCK_BROKER_URL", "broker: embedded: (a private Valkey) or redis://HOST:PORT", "embedded:"
+    ),
+    "keys": Setting(
+        "EVIDOCK_KEYS", "folder of the agency's signing keys, the same on every machine", "keys in the home"
     ),
     "tsa_urls": Setting(
         "EVIDOCK_TSA_URLS", "RFC 3161 authorities, separated by spaces; none: a local one, trust `self`", ""
@@ -81,6 +88,7 @@ class Settings:
     register_url: str
     objects_url: str
     broker_url: str
+    keys: Path
     tsa_urls: tuple[str, ...]
     agency: str
     zone: ZoneInfo
@@ -115,6 +123,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         register_url=register_url,
         objects_url=_or(values["objects_url"], SETTINGS["objects_url"].default, f"file://{root}/objects"),
         broker_url=values["broker_url"],
+        keys=Path(_or(values["keys"], SETTINGS["keys"].default, str(root / "keys"))),
         tsa_urls=tuple(values["tsa_urls"].split()),
         agency=values["agency"],
         zone=_read(told, "timezone", _zone),

@@ -58,7 +58,7 @@ def run_watcher(
     docks = {intake.dock_name(root): root for root in (path.resolve() for path in roots)}
     with (
         wired(settings, actor=f"watcher:{settings.dock}") as ports,
-        open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin) as link,
+        open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin, place=ports.place) as link,
         FolderWatcher(docks, quiet_s=settings.quiet_s, poll_s=min(_WALK_S, 10 * settings.quiet_s)) as folders,
         operating(settings, ports, notes=notes, stop=stop) as seen,
     ):

@@ -26,6 +26,7 @@ from pipeline.tsa.port import Authority, TrustAnchors
 from storage.custody_log import CustodyLog
 from storage.objects import ObjectStore
 from storage.objects_file import DirectoryStore
+from storage.private_file import create_private, read_private
 from storage.register import search
 from storage.register.register import Register, open_register
 from storage.signing import KeyFile
@@ -84,7 +85,7 @@ def open_store(settings: Settings) -> ObjectStore:
 
 def open_keys(settings: Settings) -> Keys:
     """The installation's keys, made at the first start (mode 0600)."""
-    folder = settings.home / "keys"
+    folder = settings.keys
     origin = settings.agency or _own_name(KeyFile.create_or_load(folder / "log.pem", _LOCAL))
     log = KeyFile.create_or_load(folder / "log.pem", origin)
     return Keys(log, KeyFile.create_or_load(folder / "records.pem", f"{origin}/records"))
@@ -98,8 +99,8 @@ def _own_name(key: KeyFile) -> str:
 def open_authorities(settings: Settings, *, now: datetime) -> tuple[Authority, ...]:
     """The timestamp authorities that the settings name; the local one when they name none."""
     if not settings.tsa_urls:
-        return (LocalAuthority.create_or_load(settings.home / "keys" / "tsa", now=now),)
-    anchors = settings.home / "keys" / "tsa-anchors.pem"
+        return (LocalAuthority.create_or_load(settings.keys / "tsa", now=now),)
+    anchors = settings.keys / "tsa-anchors.pem"
     if not anchors.exists():
         raise BadInput(f"EVIDOCK_TSA_URLS is set: put the root certificates of its authorities into {anchors}")
     trusted = TrustAnchors.from_pem(anchors.read_bytes())
@@ -119,6 +120,14 @@ def open_log(settings: Settings, store: ObjectStore, keys: Keys) -> CustodyLog:
 def open_register_at(url: str, *, store: ObjectStore, keys: Keys) -> Register:
     """The register at a URL, whose records the installation's key signs."""
     return open_register(url, store=store, signer=keys.records.signer(), chance=clocks.chance)
+
+
+def place_of(home: Path) -> str:
+    """The name of this installation among those that share a register, made at its first start."""
+    path = home / "place"
+    if not path.exists():
+        create_private(path, clocks.chance(6).hex().encode())
+    return read_private(path).decode()
 
 
 @contextmanager
@@ -189,6 +198,7 @@ def _opened(settings: Settings, *, actor: str) -> Iterator[Ports]:
             default_item=settings.default_item,
             chance=clocks.chance,
             actor=actor,
+            place=place_of(settings.home),
         )
     finally:
         register.close()

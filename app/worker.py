@@ -47,16 +47,16 @@ def run_worker(
     """
     check_packages()
     notes = notes or Spoken(on_notice)
-    clock = clocks.clock(settings.lease_s)
     owner = f"{clocks.owner()}:{clocks.chance(4).hex()}"
     with (
         wired(settings, actor=f"worker:{clocks.owner()}") as ports,
-        open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin) as link,
+        open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin, place=ports.place) as link,
         operating(settings, ports, notes=notes, stop=stop, needs_too=needs_of_worker(link.hints.waiting)) as seen,
     ):
         link.require_program()
         if told := walls.notice(settings):
             notes.tell(told)
+        clock = clocks.clock(settings.lease_s, is_shared=ports.register.is_shared)
         clear_leftovers(ports=ports, now=clocks.now())
         serve(
             ports,

@@ -22,6 +22,7 @@ from pipeline.outcome import about
 from pipeline.ports import Ports
 from pipeline.when import weigh_start
 from storage.register import search
+from storage.register.jobs import Lane
 from storage.register.search import Connection
 
 
@@ -79,7 +80,7 @@ def arrive(offer: Offer, *, root: Path, claims: Claims, ports: Ports, now: datet
         )
         facts.record(happening, actor=ports.actor, at=now)
         # Its jobs may have run and ended for bytes that were not taken in the end.
-        facts.revive("fixity", recording, now=now)
+        facts.revive("fixity", recording, now=now, lane=Lane(offer.dock, ports.place))
     return Arrival(recording, job, is_new=True)
 
 

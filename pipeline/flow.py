@@ -26,8 +26,8 @@ from pipeline.segment import segment
 from pipeline.stamp import stamp
 from pipeline.transcode import flagged, transcode
 from storage.register import jobs, search
-from storage.register.facts import Facts
-from storage.register.jobs import Lease
+from storage.register.facts import Facts, Rested
+from storage.register.jobs import Lane, Lease
 
 
 class Step(Protocol):
@@ -60,6 +60,8 @@ AFTER: Mapping[str, tuple[str, ...]] = {
 # What these steps make says nothing of the bytes: where one cannot do its work (an authority answers with
 # tokens that do not hold, a codec does not decode), the recording is flagged and goes on.
 FLAGS = frozenset({"transcode", "fingerprint", "stamp"})
+# These work in the spool of the installation that took the file in; all others work from the store, anywhere.
+SPOOLING = frozenset({"fixity", "seal"})
 # A recording that is put aside still gets its time token: its bytes are evidence all the same.
 AFTER_QUARANTINE: Mapping[str, tuple[str, ...]] = {"seal": ("stamp",)}
 
@@ -83,8 +85,16 @@ def run(
     Raises:
         RegisterUnavailable: nothing could be recorded; the lease ends by itself.
     """
-    with ports.register.begin() as facts:
-        lease = jobs.take(facts.connection, job, owner=owner, tick=clock.tick(), now=clock.now(), lease_s=clock.lease_s)
+    with ports.register.leasing() as connection:
+        lease = jobs.take(
+            connection,
+            job,
+            owner=owner,
+            tick=clock.tick(),
+            now=clock.now(),
+            lease_s=clock.lease_s,
+            place=ports.place,
+        )
     if lease is None:
         return Result.NOT_NOW
     observer.started(lease)
@@ -130,38 +140,52 @@ def _lost(error: LeaseLost) -> Ending:
 def _commit(lease: Lease, done: Done, *, ports: Ports, clock: Clock) -> tuple[list[str], list[Happening]]:
     """Record what the step did; the jobs that were opened by it, and the events."""
     now = clock.now()
+    rested = [ports.register.rest(happening) for happening in done.happenings]
     with ports.register.begin() as facts:
         # The fence first: a worker that lost its lease must not even try to record.
         jobs.finish(facts.connection, lease)
-        happenings = list(done.happenings)
-        if done.decide is not None:
-            happenings += done.decide(facts.connection)
-        for happening in happenings:
-            facts.record(happening, actor=ports.actor, at=now)
+        decided = done.decide(facts.connection) if done.decide is not None else ()
+        recorded: list[Happening | Rested] = [*rested, *decided]
+        for one in recorded:
+            facts.record(one, actor=ports.actor, at=now)
+        happenings = [*done.happenings, *decided]
         opened = open_released(facts, happenings, now=now)
         if not done.halt:
-            opened = opened + _open_next(facts, lease, happenings, now=now)
+            opened = opened + _open_next(facts, lease, happenings, ports=ports, now=now)
     return opened, happenings
 
 
-def _open_next(facts: Facts, lease: Lease, happenings: Sequence[Happening], *, now: datetime) -> list[str]:
+def lane_of(step: str, *, dock: str, place: str) -> Lane:
+    """Where a step of a recording belongs; `place` is the installation whose spool has its bytes."""
+    return Lane(dock, place if step in SPOOLING else None)
+
+
+def _open_next(
+    facts: Facts, lease: Lease, happenings: Sequence[Happening], *, ports: Ports, now: datetime
+) -> list[str]:
     is_aside = any(happening.kind == "quarantined" for happening in happenings)
     following = (AFTER_QUARANTINE if is_aside else AFTER).get(lease.step, ())
     # What was measured anew is sealed anew, also when an earlier arrival of it had been given up.
     have = facts.revive if lease.step == "fixity" else facts.enqueue
-    return [have(step, lease.subject, now=now) for step in following]
+    return [
+        have(step, lease.subject, now=now, lane=lane_of(step, dock=lease.dock, place=ports.place)) for step in following
+    ]
 
 
 def open_released(facts: Facts, happenings: Sequence[Happening], *, now: datetime) -> list[str]:
     """Open the jobs of recordings that were put aside and are released now: those that follow sealing."""
     released = [h.stream.partition("/")[2] for h in happenings if h.kind == "released"]
-    return [facts.enqueue(step, recording, now=now) for recording in released for step in AFTER["seal"]]
+    return [
+        facts.enqueue(step, recording, now=now, lane=Lane(search.recording(facts.connection, recording)["dock"]))
+        for recording in released
+        for step in AFTER["seal"]
+    ]
 
 
 def _put_back(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Ending:
     try:
-        with ports.register.begin() as facts:
-            jobs.put_back(facts.connection, lease, now=clock.now(), code=code, text=text)
+        with ports.register.leasing() as connection:
+            jobs.put_back(connection, lease, now=clock.now(), code=code, text=text)
     except LeaseLost as error:
         return _lost(error)
     return Ending(Result.AGAIN, code)

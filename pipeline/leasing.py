@@ -13,6 +13,14 @@ from pipeline.ports import Progress
 from storage.register import jobs
 from storage.register.jobs import Lease, Tick
 from storage.register.register import Register
+from storage.register.search import Connection
+
+Look = Callable[[Connection], None]
+"""Takes down which leases of other machines stand now, so that a later tick knows which have ended."""
+
+
+def unwatched(_: Connection) -> None:
+    """A look at leases that no other machine can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +30,7 @@ class Clock:
     now: Callable[[], datetime]
     tick: Callable[[], Tick]
     lease_s: float
+    look: Look = unwatched
 
 
 class Heartbeat:
@@ -63,9 +72,9 @@ class Heartbeat:
                 continue
             waited, self._written = 0.0, self._permille
             try:
-                with self._register.begin() as facts:
+                with self._register.leasing() as connection:
                     jobs.renew(
-                        facts.connection,
+                        connection,
                         self._lease,
                         tick=self._clock.tick(),
                         lease_s=self._clock.lease_s,

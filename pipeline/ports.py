@@ -44,3 +44,5 @@ class Ports:
     default_item: str | None
     chance: Chance
     actor: str
+    place: str
+    """Which installation this is: its spool holds what its own fixity and seal go on with."""

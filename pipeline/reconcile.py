@@ -18,7 +18,6 @@ from pipeline.ports import Ports
 from storage.register import jobs, search
 from storage.register.search import Connection, Row
 
-_SPOOLING = frozenset({"fixity", "seal"})
 # No step takes that long.
 _STALE = timedelta(days=1)
 
@@ -27,11 +26,14 @@ def open_missing_jobs(*, ports: Ports, now: datetime) -> list[str]:
     """Open every job that the facts say is still to be done; the ids of the jobs. Repeats open nothing more."""
     with ports.register.begin() as facts:
         wanted = [
-            (step, row["id"])
+            (step, row)
             for row in search.find_recordings(facts.connection)
             for step in missing_steps(facts.connection, row)
         ]
-        return [facts.enqueue(step, recording, now=now) for step, recording in wanted]
+        return [
+            facts.enqueue(step, row["id"], now=now, lane=flow.lane_of(step, dock=row["dock"], place=ports.place))
+            for step, row in wanted
+        ]
 
 
 def clear_leftovers(*, ports: Ports, now: datetime) -> list[Path]:
@@ -47,7 +49,7 @@ def clear_leftovers(*, ports: Ports, now: datetime) -> list[Path]:
 
 def _is_being_read(recording: str, ports: Ports) -> bool:
     with ports.register.view() as connection:
-        return any(row.step in _SPOOLING for row in jobs.open_jobs(connection, [recording]))
+        return any(row.step in flow.SPOOLING for row in jobs.open_jobs(connection, [recording]))
 
 
 def missing_steps(connection: Connection, row: Row) -> Iterator[str]:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.chaos import CHAOS
+from tests.support.postgres import database_url
+
 SCRATCH = pytest.StashKey[Path]()
 # The one reason that also holds in CI: not every CI runs as root. Whoever is root runs them.
 ALSO_IN_CI = "only root "
@@ -20,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     scratch = Path(tempfile.mkdtemp(prefix="evd-"))
     config.stash[SCRATCH] = scratch
     os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
-    for name in [name for name in os.environ if name.startswith("EVIDOCK_")]:
+    for name in [name for name in os.environ if name.startswith("EVIDOCK_") and name != CHAOS]:
         del os.environ[name]
 
 
@@ -74,3 +77,9 @@ def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
     told = report.longrepr
     words = told[2] if isinstance(told, tuple) else str(told)
     return words.removeprefix("Skipped: ")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def register_settings(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of an installation on each engine of the register in turn: one suite, no engine excused."""
+    return {} if request.param == "sqlite" else {"register_url": database_url()}

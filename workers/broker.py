@@ -22,6 +22,8 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
 
+from pipeline.flow import SPOOLING
+
 QUEUE = "steps"
 HEARTBEAT_MS = 15_000
 _ALWAYS = 1_000_000
@@ -87,13 +89,14 @@ class _PatientConsumer(Consumer):
 class Hints:
     """The sending side of a broker. Threads may share it; nothing is raised when the server is away."""
 
-    def __init__(self, broker: RedisBroker) -> None:
+    def __init__(self, broker: RedisBroker, *, place: str) -> None:
         self._broker = broker
+        self._place = place
 
     def send(self, job: str) -> bool:
         """Say that `job` can be run; False when that could not be said. The relay says it again."""
         try:
-            self._broker.enqueue(message_for(job))
+            self._broker.enqueue(message_for(job, place=self._place))
         except _AWAY:
             return False
         return True
@@ -101,7 +104,7 @@ class Hints:
     def waiting(self) -> int | None:
         """How many hints are queued or being worked on; None when the server is away."""
         try:
-            return int(self._broker.do_qsize(QUEUE))
+            return sum(int(self._broker.do_qsize(queue)) for queue in (QUEUE, f"{QUEUE}.{self._place}"))
         except _AWAY:
             return None
 
@@ -111,7 +114,12 @@ def actor_name(step: str) -> str:
     return f"{step}.v1"
 
 
-def message_for(job: str) -> Message[None]:
-    """The message that carries the id of `job`, and nothing else, to the actor of its step."""
+def queue_of(step: str, place: str) -> str:
+    """The queue of a step: steps that work in a spool have one for each installation, all others share one."""
+    return f"{QUEUE}.{place}" if step in SPOOLING else QUEUE
+
+
+def message_for(job: str, *, place: str) -> Message[None]:
+    """The message that carries the id of `job`, and nothing else, to the actor of its step at `place`."""
     step = job.partition(":")[0]
-    return Message(queue_name=QUEUE, actor_name=actor_name(step), args=(job,), kwargs={}, options={})
+    return Message(queue_name=queue_of(step, place), actor_name=actor_name(step), args=(job,), kwargs={}, options={})

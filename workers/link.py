@@ -18,11 +18,11 @@ EMBEDDED = "embedded:"
 class Link:
     """A broker, the hints that go through it, and the server behind it."""
 
-    def __init__(self, server: redis.Redis, *, namespace: str, embedded: EmbeddedValkey | None) -> None:
+    def __init__(self, server: redis.Redis, *, namespace: str, place: str, embedded: EmbeddedValkey | None) -> None:
         self._server = server
         self._embedded = embedded
         self.broker = HintBroker(server, namespace=namespace)
-        self.hints = Hints(self.broker)
+        self.hints = Hints(self.broker, place=place)
 
     def require_program(self) -> None:
         """Return when the embedded server could be started, or none is wanted.
@@ -57,17 +57,17 @@ class Link:
 
 
 @contextmanager
-def open_link(url: str, *, home: Path, namespace: str) -> Iterator[Link]:
+def open_link(url: str, *, home: Path, namespace: str, place: str) -> Iterator[Link]:
     """The tie to the broker at `url`. Nothing is started or connected before it is asked for.
 
-    `namespace` keeps installations apart that share a server.
+    `namespace` keeps agencies apart that share a server; `place` is this installation among those of one agency.
 
     Raises:
         BadInput: the URL cannot be used. Unavailable: the embedded broker's folder cannot be used.
     """
     embedded = EmbeddedValkey(home) if url == EMBEDDED else None
     server = client.over_url(url) if embedded is None else client.over_socket(embedded.socket)
-    link = Link(server, namespace=f"evidock.{namespace}", embedded=embedded)
+    link = Link(server, namespace=f"evidock.{namespace}", place=place, embedded=embedded)
     try:
         yield link
     finally:

@@ -12,7 +12,7 @@ from storage.register.register import Register
 from workers.link import Link
 
 # Enough to keep workers busy between two rounds, few enough to come anew in a moment when all are lost.
-_AT_HAND = 256
+_AT_HAND = 64
 # A job that is runnable still, this long after its hint: the hint was lost, or waits behind long steps.
 _AGAIN_S = 10.0
 _BUSY_S, _IDLE_S = 0.2, 1.0
@@ -21,7 +21,8 @@ _BUSY_S, _IDLE_S = 0.2, 1.0
 class Relay:
     """Sends hints, and remembers for some seconds which. Every worker has one; they need not agree."""
 
-    def __init__(self, register: Register, link: Link, *, clock: Clock) -> None:
+    def __init__(self, register: Register, link: Link, *, clock: Clock, place: str) -> None:
+        self._place = place
         self._register = register
         self._link = link
         self._clock = clock
@@ -56,7 +57,12 @@ class Relay:
         if limit == 0:
             return []
         with self._register.view() as connection:
+            self._clock.look(connection)
             found = jobs.runnable(
-                connection, tick=self._clock.tick(), now=self._clock.now(), limit=limit + len(self._told)
+                connection,
+                tick=self._clock.tick(),
+                now=self._clock.now(),
+                limit=limit + len(self._told),
+                place=self._place,
             )
         return [job for job in found if job not in self._told][:limit]

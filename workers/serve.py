@@ -95,9 +95,9 @@ def serve(
     """
     outage = Outage("steps", tell, attendant=attendant)
     run = Runner(ports, link, clock=clock, owner=owner, stop=stop, outage=outage, observer=observer)
-    declare(link.broker, steps=list(flow.STEPS), run=run)
+    declare(link.broker, steps=list(flow.STEPS), place=ports.place, run=run)
     worker = dramatiq.Worker(link.broker, worker_threads=threads, worker_timeout=_IDLE_MS)
-    relay = Relay(ports.register, link, clock=clock)
+    relay = Relay(ports.register, link, clock=clock, place=ports.place)
     rounds = [
         Rounds("relay", relay, stop=stop, tell=tell, attendant=attendant),
         Rounds("custody log", partial(_publish, ports), stop=stop, tell=tell, attendant=attendant),
@@ -135,12 +135,12 @@ def release(register: Register, *, owner: str, clock: Clock) -> list[str]:
         RegisterUnavailable: they end by themselves.
     """
     released = []
-    with register.begin() as facts:
-        for row in jobs.open_jobs(facts.connection):
+    with register.leasing() as connection:
+        for row in jobs.open_jobs(connection):
             if row.state != "leased" or row.owner != owner:
                 continue
             lease = Lease(row.id, row.step, row.subject, owner, row.fence, row.attempts)
             with suppress(LeaseLost):
-                jobs.put_back(facts.connection, lease, now=clock.now(), code=_STOPPED, text="the worker was stopped")
+                jobs.put_back(connection, lease, now=clock.now(), code=_STOPPED, text="the worker was stopped")
                 released.append(row.id)
     return released

@@ -3,11 +3,12 @@
 
 `Facts` is alive inside `Register.begin()`. Nothing it did is seen before the commit, and all of
 it is gone when the block raises. The one thing written outside the transaction is the detail
-object, before it: an orphan detail harms nothing, an event without its detail could not be read.
+object, before its event: an orphan detail harms nothing, an event without its detail could not be read.
 """
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -17,8 +18,31 @@ from evidence.note import Signer, sign_note
 from storage import layout
 from storage.objects import ObjectStore
 from storage.register import jobs, projection, schema
+from storage.register.jobs import ANYWHERE, Lane
 
 Chance = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """A happening whose detail rests in the store already."""
+
+    happening: Happening
+    detail_sha256: str | None
+
+
+def rest(happening: Happening, *, store: ObjectStore, chance: Chance) -> Rested:
+    """Lay down the detail of a happening, salted, under its digest.
+
+    Raises:
+        StoreUnavailable: it could not be laid down.
+    """
+    if happening.detail is None:
+        return Rested(happening, None)
+    data = detail_bytes(happening.detail, salt=chance(16))
+    sha256 = hashlib.sha256(data).hexdigest()
+    store.put_bytes_once(layout.detail_key(sha256), data)
+    return Rested(happening, sha256)
 
 
 class Facts:
@@ -30,20 +54,22 @@ class Facts:
         self._signer = signer
         self._chance = chance
 
-    def record(self, happening: Happening, *, actor: str, at: datetime) -> CustodyEvent:
+    def record(self, happening: Happening | Rested, *, actor: str, at: datetime) -> CustodyEvent:
         """Write the next custody event of a stream and let it change the register.
 
         Raises:
             WrongState, Conflict: the happening contradicts what the register holds.
             StoreUnavailable: its detail could not be laid down.
         """
+        if isinstance(happening, Happening):
+            happening = rest(happening, store=self._store, chance=self._chance)
         event = self._place(happening, actor=actor, at=at)
         note = sign_note(event.to_text(), [self._signer])
-        projection.take_down(self.connection, event, note=note, detail=happening.detail)
+        projection.take_down(self.connection, event, note=note, detail=happening.happening.detail)
         return event
 
-    def _place(self, happening: Happening, *, actor: str, at: datetime) -> CustodyEvent:
-        table = schema.custody_events
+    def _place(self, rested: Rested, *, actor: str, at: datetime) -> CustodyEvent:
+        table, happening = schema.custody_events, rested.happening
         last = self.connection.execute(
             select(table.c.seq, table.c.leaf_hash)
             .where(table.c.stream == happening.stream)
@@ -63,22 +89,14 @@ class Facts:
             at=at,
             actor=actor,
             facts=happening.facts,
-            detail_sha256=self._rest_detail(happening),
+            detail_sha256=rested.detail_sha256,
             anchor=None if newest is None else (newest.size, newest.root),
         )
 
-    def _rest_detail(self, happening: Happening) -> str | None:
-        if happening.detail is None:
-            return None
-        data = detail_bytes(happening.detail, salt=self._chance(16))
-        sha256 = hashlib.sha256(data).hexdigest()
-        self._store.put_bytes_once(layout.detail_key(sha256), data)
-        return sha256
-
-    def enqueue(self, step: str, subject: str, *, now: datetime) -> str:
+    def enqueue(self, step: str, subject: str, *, now: datetime, lane: Lane = ANYWHERE) -> str:
         """Have the job that runs `step` on `subject`; repeats change nothing."""
-        return jobs.enqueue(self.connection, step, subject, now=now)
+        return jobs.enqueue(self.connection, step, subject, now=now, lane=lane)
 
-    def revive(self, step: str, subject: str, *, now: datetime) -> str:
+    def revive(self, step: str, subject: str, *, now: datetime, lane: Lane = ANYWHERE) -> str:
         """Have the job run from its first attempt, whatever became of it before."""
-        return jobs.revive(self.connection, step, subject, now=now)
+        return jobs.revive(self.connection, step, subject, now=now, lane=lane)

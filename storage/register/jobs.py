@@ -4,8 +4,9 @@
 The row is the truth and a broker's message only a hint. A worker takes the lease first; the
 fencing token grows with each lease, and a step's transaction is refused when another lease has
 been given since. An attempt is counted before the run, so that a job that kills its worker is
-known by its count. Leases are on the monotonic clock of one boot: setting a clock loses none,
-and a lease from before a reboot has ended.
+known by its count. Leases are on the monotonic clock of one boot: setting a clock loses none.
+On an embedded register a lease from before a reboot has ended; on one that machines share, a lease
+of another machine has ended when nobody renewed it for its length (see `lease_watch`).
 """
 
 from collections.abc import Sequence
@@ -13,22 +14,47 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, insert, or_, select, update
 
 from evidence import ids, instant
 from evidence.errors import LeaseLost
 from storage.register.schema import jobs
 
 MAX_ATTEMPTS = 3
+OPEN = ("runnable", "leased")
 _BACKOFF_LIMIT_S = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """One lease as it stood at a moment: it has moved when any of these has."""
+
+    job: str
+    fence: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
-    """A moment of the monotonic clock of one boot of one machine."""
+    """A moment of the monotonic clock of one boot of one machine, and the leases of others known to have ended.
+
+    `strangers` is None where no other machine can hold a lease: what another boot held has ended.
+    """
 
     boot: str
     seconds: float
+    strangers: frozenset[Held] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Where a job belongs: the dock whose share it is, and the one installation that can run it, if only one can."""
+
+    dock: str | None = None
+    place: str | None = None
+
+
+ANYWHERE = Lane()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +67,10 @@ class Lease:
     owner: str
     fence: int
     attempts: int
+    dock: str = ""
 
 
-def enqueue(connection: Connection, step: str, subject: str, *, now: datetime) -> str:
+def enqueue(connection: Connection, step: str, subject: str, *, now: datetime, lane: Lane = ANYWHERE) -> str:
     """Have the job that runs `step` on `subject`; one that stands already is left as it is."""
     job = ids.job_id(step, subject)
     if connection.scalar(select(jobs.c.id).where(jobs.c.id == job)) is None:
@@ -53,6 +80,8 @@ def enqueue(connection: Connection, step: str, subject: str, *, now: datetime) -
                 id=job,
                 step=step,
                 subject=subject,
+                dock=lane.dock or "",
+                place=lane.place or "",
                 state="runnable",
                 attempts=0,
                 failures=0,
@@ -65,34 +94,75 @@ def enqueue(connection: Connection, step: str, subject: str, *, now: datetime) -
     return job
 
 
-def revive(connection: Connection, step: str, subject: str, *, now: datetime) -> str:
+def revive(connection: Connection, step: str, subject: str, *, now: datetime, lane: Lane = ANYWHERE) -> str:
     """Make the job runnable again from its first attempt, whatever became of it."""
-    job = enqueue(connection, step, subject, now=now)
+    job = enqueue(connection, step, subject, now=now, lane=lane)
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job)
-        .values(state="runnable", attempts=0, failures=0, due_at=instant.to_text(now), owner=None)
+        .values(
+            state="runnable",
+            attempts=0,
+            failures=0,
+            due_at=instant.to_text(now),
+            owner=None,
+            dock=lane.dock or "",
+            place=lane.place or "",
+        )
     )
     return job
 
 
-def _free(tick: Tick, now: datetime) -> ColumnElement[bool]:
-    """Rows whose job may be taken at this moment."""
-    ended = or_(jobs.c.lease_boot != tick.boot, jobs.c.lease_until <= tick.seconds)
-    return or_(
-        and_(jobs.c.state == "runnable", jobs.c.due_at <= instant.to_text(now)),
-        and_(jobs.c.state == "leased", ended),
-    )
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Rows that wait for nothing but a worker."""
+    # A pause never reaches further than this: what lies beyond was written by a clock that has been set since.
+    pause_ends = instant.to_text(now + timedelta(seconds=2 * _BACKOFF_LIMIT_S))
+    due = or_(jobs.c.due_at <= instant.to_text(now), jobs.c.due_at > pause_ends)
+    return and_(jobs.c.state == "runnable", due)
 
 
-def take(connection: Connection, job: str, *, owner: str, tick: Tick, now: datetime, lease_s: float) -> Lease | None:
+def _has_ended(tick: Tick) -> ColumnElement[bool]:
+    """Rows whose lease has ended without an answer."""
+    return and_(jobs.c.state == "leased", _lease_is_over(tick))
+
+
+def _lease_is_over(tick: Tick) -> ColumnElement[bool]:
+    ours = and_(jobs.c.lease_boot == tick.boot, jobs.c.lease_until <= tick.seconds)
+    if tick.strangers is None:
+        return or_(jobs.c.lease_boot != tick.boot, ours)
+    seen = [
+        and_(jobs.c.id == held.job, jobs.c.fence == held.fence, jobs.c.lease_until == held.until)
+        for held in tick.strangers
+    ]
+    return or_(ours, and_(jobs.c.lease_boot != tick.boot, or_(false(), *seen)))
+
+
+def _here(place: str) -> ColumnElement[bool]:
+    """Jobs that this installation can run: those of any, and those whose bytes wait in its spool."""
+    return jobs.c.place.in_(("", place))
+
+
+def take(
+    connection: Connection,
+    job: str,
+    *,
+    owner: str,
+    tick: Tick,
+    now: datetime,
+    lease_s: float,
+    place: str = "",
+) -> Lease | None:
     """Take the lease of `job`, counting the attempt, or None when it is not to be had now.
 
-    The caller looks at `attempts`: past MAX_ATTEMPTS the job has killed its workers and is not run.
+    Of several who ask at once one gets it, and the others wait for nobody. The caller looks at `attempts`:
+    past MAX_ATTEMPTS the job has killed its workers and is not run.
     """
+    # An engine without row locks has one writer at a time, and drops the words.
+    may = or_(_is_due(now), _has_ended(tick))
+    free = select(jobs.c.id).where(jobs.c.id == job, may, _here(place)).with_for_update(skip_locked=True)
     taken = connection.execute(
         update(jobs)
-        .where(jobs.c.id == job, _free(tick, now))
+        .where(jobs.c.id == free.scalar_subquery())
         .values(
             state="leased",
             owner=owner,
@@ -100,9 +170,10 @@ def take(connection: Connection, job: str, *, owner: str, tick: Tick, now: datet
             attempts=jobs.c.attempts + 1,
             lease_boot=tick.boot,
             lease_until=tick.seconds + lease_s,
+            lease_s=lease_s,
             progress_permille=0,
         )
-        .returning(jobs.c.step, jobs.c.subject, jobs.c.fence, jobs.c.attempts)
+        .returning(jobs.c.step, jobs.c.subject, jobs.c.fence, jobs.c.attempts, jobs.c.dock)
     ).first()
     if taken is None:
         return None
@@ -115,7 +186,7 @@ def renew(connection: Connection, lease: Lease, *, tick: Tick, lease_s: float, p
     Raises:
         LeaseLost: the lease ended and another was given; the caller stops without recording.
     """
-    values = {"lease_until": tick.seconds + lease_s, "progress_permille": permille}
+    values = {"lease_until": tick.seconds + lease_s, "lease_s": lease_s, "progress_permille": permille}
     _held(connection, lease, values)
 
 
@@ -169,18 +240,40 @@ def _held(connection: Connection, lease: Lease, values: dict[str, Any]) -> None:
 
 
 def runnable(
-    connection: Connection, *, tick: Tick, now: datetime, limit: int, subjects: Sequence[str] | None = None
+    connection: Connection,
+    *,
+    tick: Tick,
+    now: datetime,
+    limit: int,
+    subjects: Sequence[str] | None = None,
+    place: str = "",
 ) -> list[str]:
-    """Ids of jobs that may be taken now, oldest first; of `subjects` only, when given."""
-    wanted = select(jobs.c.id).where(_free(tick, now)).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
+    """Ids of jobs that may be taken now: each dock's oldest first, then each dock's second, and so on.
+
+    A dock that brings ten thousand files thereby holds up no other. With `subjects`, of those only.
+    """
+    wanted = [_here(place)]
     if subjects is not None:
-        wanted = wanted.where(jobs.c.subject.in_(subjects))
-    return list(connection.scalars(wanted))
+        wanted.append(jobs.c.subject.in_(subjects))
+    of_dock: dict[str, list[tuple[str, str]]] = {}
+    # What waited longest for its dock's turn was taken once already.
+    for row in connection.execute(select(jobs.c.dock, jobs.c.created_at, jobs.c.id).where(_has_ended(tick), *wanted)):
+        of_dock.setdefault(row.dock, []).append((row.created_at, row.id))
+    for dock in list(connection.scalars(select(jobs.c.dock).where(_is_due(now), *wanted).distinct())):
+        oldest = (
+            select(jobs.c.created_at, jobs.c.id)
+            .where(jobs.c.dock == dock, _is_due(now), *wanted)
+            .order_by(jobs.c.created_at)
+            .limit(limit)
+        )
+        of_dock.setdefault(dock, []).extend((row.created_at, row.id) for row in connection.execute(oldest))
+    turns = [(turn, *one) for waiting in of_dock.values() for turn, one in enumerate(sorted(waiting))]
+    return [job for _, _, job in sorted(turns)[:limit]]
 
 
 def open_jobs(connection: Connection, subjects: Sequence[str] | None = None) -> list[Row[Any]]:
     """Rows of all jobs that are neither done nor dead; of `subjects` only, when given."""
-    wanted = select(jobs).where(jobs.c.state.in_(("runnable", "leased"))).order_by(jobs.c.created_at)
+    wanted = select(jobs).where(jobs.c.state.in_(OPEN)).order_by(jobs.c.created_at)
     if subjects is not None:
         wanted = wanted.where(jobs.c.subject.in_(subjects))
     return list(connection.execute(wanted))

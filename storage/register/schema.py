@@ -15,9 +15,13 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
 )
+from sqlalchemy import Text as AnyText
+from sqlalchemy.dialects import postgresql
+
+# Ordered by bytes on every engine: pages and prefixes mean the same everywhere.
+Text = AnyText().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 metadata = MetaData(
     naming_convention={
@@ -212,6 +216,8 @@ jobs = Table(
     Column("id", Text, primary_key=True),
     Column("step", Text, nullable=False),
     Column("subject", Text, nullable=False, index=True),
+    Column("dock", Text, nullable=False, server_default=""),  # whose share the job is of
+    Column("place", Text, nullable=False, server_default=""),  # the one installation that can run it; empty: any
     Column("state", Text, nullable=False),  # runnable, leased, done, dead
     Column("attempts", Integer, nullable=False),  # starts, counted before the run
     Column("failures", Integer, nullable=False),  # clean failures, for the backoff
@@ -219,12 +225,13 @@ jobs = Table(
     Column("fence", BigInteger, nullable=False),
     Column("lease_boot", Text),
     Column("lease_until", Float),  # seconds of the monotonic clock of boot `lease_boot`
+    Column("lease_s", Float),  # the lease's length: how long one of another machine is watched
     Column("due_at", Text, nullable=False),
     Column("progress_permille", Integer, nullable=False),
     Column("error_code", Text),
     Column("error_text", Text),
     Column("created_at", Text, nullable=False),
-    Index("ix_jobs_state_due_at", "state", "due_at"),
+    Index("ix_jobs_state_dock_created_at", "state", "dock", "created_at"),
 )
 
 # Everything a rebuild must bring back, in an order that respects references.

@@ -91,9 +91,9 @@ def test_a_watcher_waits_for_a_register_that_is_locked_and_loses_nothing(
     made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from app import watcher as under_test
-    from storage.register import register
+    from storage.register import engine_sqlite
 
-    monkeypatch.setattr(register, "_BUSY_S", 0.2)
+    monkeypatch.setattr(engine_sqlite, "BUSY_S", 0.2)
     write_tracks(tmp_path / "dock", 3)
     told: list[str] = []
     stop = threading.Event()

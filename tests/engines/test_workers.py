@@ -82,7 +82,9 @@ def test_messages_doubled_and_shuffled_have_one_effect(made: Installation, tmp_p
     ]
     chance.shuffle(messages)
     settings = made.settings
-    with open_link(settings.broker_url, home=settings.home, namespace=made.ports.log.origin) as link:
+    with open_link(
+        settings.broker_url, home=settings.home, namespace=made.ports.log.origin, place=made.ports.place
+    ) as link:
         link.ensure()
         assert all(link.hints.send(job) for job in messages)
         with workers(made, 2):

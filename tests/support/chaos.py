@@ -7,12 +7,13 @@ import secrets
 import subprocess
 from pathlib import Path
 
+CHAOS = "EVIDOCK_CHAOS"
 _PROJECT = Path(__file__).parents[2]
 
 
 def is_long() -> bool:
     """True under `make chaos`: the numbers of a release, not those of every landing."""
-    return os.environ.get("EVIDOCK_CHAOS") == "long"
+    return os.environ.get(CHAOS) == "long"
 
 
 def times(landing: int, release: int) -> int:

@@ -28,8 +28,8 @@ from tests.support.home import NOON, Home, at_tick, dsj_name, open_home, track
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    with open_home(tmp_path / "home") as opened:
+def home(tmp_path: Path, register_settings: dict[str, str]) -> Iterator[Home]:
+    with open_home(tmp_path / "home", **register_settings) as opened:
         yield opened
 
 
@@ -168,7 +168,9 @@ def die(home: Home, step: str, recording: str, *, times: int) -> None:
         with home.ports.register.begin() as facts:
             tick = jobs.Tick(f"boot-{number}", 0.0)
             job, now = f"{step}:{recording}", NOON + timedelta(days=999)
-            assert jobs.take(facts.connection, job, owner="dead", tick=tick, now=now, lease_s=30.0)
+            assert jobs.take(
+                facts.connection, job, owner="dead", tick=tick, now=now, lease_s=30.0, place=home.ports.place
+            )
 
 
 def test_a_job_that_ended_its_worker_twice_is_run_once_more(home: Home, card: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from evidence.errors import LeaseLost
-from storage.register import jobs
+from storage.register import jobs, schema
 from storage.register.jobs import Lease, Tick
 from tests.support.home import NOON, Home, open_home
 
@@ -19,8 +20,8 @@ START = Tick("boot-1", 1000.0)
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    with open_home(tmp_path / "home") as opened:
+def home(tmp_path: Path, register_settings: dict[str, str]) -> Iterator[Home]:
+    with open_home(tmp_path / "home", **register_settings) as opened:
         yield opened
 
 
@@ -45,7 +46,7 @@ def taken(home: Home, job: str, *, tick: Tick = START, now: datetime = NOON, own
 
 def row(home: Home, job: str) -> dict[str, Any]:
     with home.ports.register.view() as connection:
-        found = connection.exec_driver_sql("SELECT * FROM jobs WHERE id = ?", (job,)).mappings().one()
+        found = connection.execute(select(schema.jobs).where(schema.jobs.c.id == job)).mappings().one()
         return dict(found)
 
 

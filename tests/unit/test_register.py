@@ -29,8 +29,8 @@ REC = "recording/rec-a"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    with open_home(tmp_path / "home") as opened:
+def home(tmp_path: Path, register_settings: dict[str, str]) -> Iterator[Home]:
+    with open_home(tmp_path / "home", **register_settings) as opened:
         yield opened
 
 
@@ -298,7 +298,7 @@ def _set_time(path: Path, mtime_ns: int) -> None:
 # --- opening ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", ["postgresql://here/evidock", "sqlite://", "sqlite:///"])
+@pytest.mark.parametrize("url", ["mysql://here/evidock", "sqlite://", "sqlite:///"])
 def test_an_engine_we_do_not_have_is_refused_in_words(home: Home, url: str) -> None:
     with pytest.raises(BadInput, match="sqlite:///PATH"):
         open_register(url, store=home.ports.store, signer=home.ports.signer, chance=clocks.chance)

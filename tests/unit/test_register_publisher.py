@@ -2,7 +2,6 @@
 """The publisher: every committed event becomes one leaf of the log, however often it dies on the way."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from evidence.errors import Conflict, LogInconsistent
 from storage.log_check import check_log
 from storage.register.publisher import publish
 from tests.support.home import Home, open_home
+from tests.support.rollback import keep
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +30,7 @@ from storage.register import publisher
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-with wired(load_settings({"EVIDOCK_HOME": sys.argv[1]}), actor="test") as ports:
+with wired(load_settings({"EVIDOCK_HOME": sys.argv[1], "EVIDOCK_REGISTER_URL": sys.argv[4]}), actor="test") as ports:
     if sys.argv[2] == "numbered":
         ports.log.publish = die
     if sys.argv[2] == "laid down":
@@ -41,8 +41,8 @@ with wired(load_settings({"EVIDOCK_HOME": sys.argv[1]}), actor="test") as ports:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    with open_home(tmp_path / "home") as opened:
+def home(tmp_path: Path, register_settings: dict[str, str]) -> Iterator[Home]:
+    with open_home(tmp_path / "home", **register_settings) as opened:
         yield opened
 
 
@@ -65,7 +65,7 @@ def published_whole(home: Home, size: int) -> bool:
 
 
 def killed(home: Home, where: str, size: int) -> int:
-    command = [sys.executable, "-c", PUBLISH, str(home.settings.home), where, str(size)]
+    command = [sys.executable, "-c", PUBLISH, str(home.settings.home), where, str(size), home.settings.register_url]
     return subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, "PYTHONPATH": "."}).returncode
 
 
@@ -111,24 +111,17 @@ def test_many_publishers_at_once_publish_every_event_once(home: Home) -> None:
     assert published_whole(home, 24)
 
 
-def _rolled_back(home: Home, folder: Path) -> Iterator[Home]:
+@pytest.fixture
+def rolled_back(home: Home, register_settings: dict[str, str]) -> Iterator[Home]:
     """The same installation with its register as it was after the first of two publications."""
     home.add_device("A1")
     home.publish()
-    home.ports.register.close()
-    kept = folder / "register.db"
-    shutil.copyfile(home.settings.home / "register.db", kept)
+    bring_back = keep(home)
     home.add_device("B2")
     home.publish()
-    home.ports.register.close()
-    shutil.copyfile(kept, home.settings.home / "register.db")
-    with open_home(home.settings.home) as again:
+    bring_back()
+    with open_home(home.settings.home, **register_settings) as again:
         yield again
-
-
-@pytest.fixture
-def rolled_back(home: Home, tmp_path: Path) -> Iterator[Home]:
-    yield from _rolled_back(home, tmp_path)
 
 
 def test_a_register_that_was_rolled_back_publishes_nothing(rolled_back: Home) -> None:

@@ -63,7 +63,7 @@ def test_a_program_that_is_no_server_is_told_and_nothing_is_left_running(
     program.write_text("#!/bin/sh\necho wrong architecture\nexit 1\n")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     with (
-        open_link("embedded:", home=tmp_path, namespace="test") as link,
+        open_link("embedded:", home=tmp_path, namespace="test", place="here") as link,
         pytest.raises(Unavailable, match="wrong architecture"),
     ):
         link.ensure()
@@ -76,14 +76,14 @@ def test_a_program_that_is_no_server_is_told_and_nothing_is_left_running(
 def test_a_url_we_cannot_use_is_refused_without_repeating_its_password(url: str, tmp_path: Path) -> None:
     with (
         pytest.raises(BadInput, match="EVIDOCK_BROKER_URL") as caught,
-        open_link(url, home=tmp_path, namespace="test"),
+        open_link(url, home=tmp_path, namespace="test", place="here"),
     ):
         pass
     assert "secret" not in caught.value.message
 
 
 def test_opening_a_link_starts_nothing(tmp_path: Path) -> None:
-    with open_link("embedded:", home=tmp_path, namespace="test"):
+    with open_link("embedded:", home=tmp_path, namespace="test", place="here"):
         assert not (tmp_path / "broker" / "server.sock").exists()
 
 
@@ -91,7 +91,7 @@ def test_opening_a_link_starts_nothing(tmp_path: Path) -> None:
 
 
 def test_a_message_carries_the_id_of_its_job_and_nothing_else() -> None:
-    message = broker.message_for("seal:rec-abc")
+    message = broker.message_for("seal:rec-abc", place="here")
     assert (message.actor_name, message.args, message.kwargs, message.options) == (
         "seal.v1",
         ("seal:rec-abc",),
@@ -103,9 +103,9 @@ def test_a_message_carries_the_id_of_its_job_and_nothing_else() -> None:
 def test_every_step_has_an_actor_that_hands_its_job_on_once(tmp_path: Path) -> None:
     ran: list[str] = []
     with_actors = absent(tmp_path)
-    actors.declare(with_actors, steps=list(flow.STEPS), run=ran.append)
+    actors.declare(with_actors, steps=list(flow.STEPS), place="here", run=ran.append)
     for step in flow.STEPS:
-        message = broker.message_for(f"{step}:rec-abc")
+        message = broker.message_for(f"{step}:rec-abc", place="here")
         with_actors.get_actor(message.actor_name)(*message.args)
     assert ran == [f"{step}:rec-abc" for step in flow.STEPS]
 
@@ -118,7 +118,7 @@ def test_dramatiq_decides_nothing(tmp_path: Path) -> None:
 
 
 def test_a_hint_that_cannot_be_sent_is_no_error_and_takes_no_time(tmp_path: Path) -> None:
-    hints, began = Hints(absent(tmp_path)), time.monotonic()
+    hints, began = Hints(absent(tmp_path), place="here"), time.monotonic()
     assert not hints.send("seal:rec-abc")
     assert hints.waiting() is None
     assert time.monotonic() - began < 0.5

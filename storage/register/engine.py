@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a register's engine is a promise: how its transactions begin, and who may publish or migrate.
+
+Everything else is one SQL implementation. An engine that several machines share says so: leases of
+other machines then end by observation, and not by this machine's clock.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    PendingRollbackError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from evidence.errors import RegisterUnavailable
+
+BUSY_S = 60
+"""How long a writer waits for another before it says that the register is unavailable."""
+
+
+class RegisterEngine(Protocol):
+    """What differs from engine to engine."""
+
+    is_shared: bool
+    """True when processes on several machines use the register at once."""
+
+    sql: Engine
+
+    def begin_facts(self, connection: Connection) -> None:
+        """Begin a transaction that no other of its kind runs beside: what it has read still holds when it writes."""
+        ...
+
+    def begin_jobs(self, connection: Connection) -> None:
+        """Begin a transaction over rows of jobs, beside which others run."""
+        ...
+
+    def begin_view(self, connection: Connection) -> None:
+        """Begin a transaction that reads a single moment of the register."""
+        ...
+
+    def publishing(self) -> AbstractContextManager[None]:
+        """Hold the one leave to publish; it ends with the process.
+
+        Raises:
+            RegisterUnavailable: another holds it for as long as a writer waits.
+        """
+        ...
+
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """A transaction in which the tables may be changed while no other process does; it commits at the end."""
+        ...
+
+
+@contextmanager
+def as_ours() -> Iterator[None]:
+    """Turn what a database says when it is down, full, restarting or too busy into RegisterUnavailable.
+
+    Raises:
+        RegisterUnavailable: worth another try. What is a defect of ours passes through.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError, InternalError) as error:
+        raise RegisterUnavailable(f"the register cannot be used now: {_words(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise RegisterUnavailable(f"the register cannot be used now: {_words(error)}") from error
+        raise
+    except (PoolTimeout, PendingRollbackError) as error:
+        raise RegisterUnavailable(f"the register cannot be used now: {error}") from error
+
+
+def _words(error: DBAPIError) -> str:
+    return " ".join(str(error.orig).split())
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit what the block did after it began a transaction; when it raises, leave nothing of it."""
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        # A connection that died has rolled back already.
+        with suppress(SQLAlchemyError):
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision the tables are of, None while there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
