@@ -12,7 +12,8 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,6 +38,14 @@ _LED_ASTRAY = frozenset({errno.ELOOP, errno.EXDEV, errno.ENOTDIR, errno.ENAMETOO
 
 class _How(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+class _Reader(FileIO):
+    """A file that is only read: when its card was pulled, closing it fails, too, and that is no news."""
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
 
 
 def open_beneath(root: Path, path: str, *, in_one_call: bool = True) -> BinaryIO:
@@ -98,7 +107,7 @@ def _open_regular(at: int, path: str, in_one_call: bool) -> BinaryIO:
     try:
         _check_regular(descriptor, path)
         os.set_blocking(descriptor, True)
-        return os.fdopen(descriptor, "rb", buffering=0)
+        return _Reader(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise

@@ -20,6 +20,7 @@ from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
 from pipeline.transcode import flagged, scratch_folder
 from storage import layout
+from storage.durable import store_errors
 from storage.register import search
 
 KIND = "fingerprint"
@@ -42,6 +43,7 @@ def fingerprint(recording: str, *, ports: Ports, now: datetime, progress: Progre
         return Done()
     tool = find_ffmpeg(ports.ffmpeg)
     with (
+        store_errors("there is no working with files in the scratch folder"),
         ports.store.local_file(layout.derivative_key(made["proxy"]["sha256"])) as proxy,
         tempfile.TemporaryDirectory(dir=scratch_folder(ports)) as scratch,
     ):
