@@ -72,6 +72,11 @@ class Locks:
             )
         if has.is_held:
             self._order("put_object_legal_hold", onto, LegalHold={"Status": "ON"})
+        now = self._of(onto)
+        if (now.mode, now.is_held) != (has.mode, has.is_held) or (
+            has.until and (not now.until or now.until < has.until)
+        ):
+            raise NotProtected(f"the new version of {version.key} was to be locked like the first, and is not")
 
     def _check_bucket(self) -> None:
         if self._is_known_to_lock:
