@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -17,19 +17,32 @@ from bench.clips import measure_clips
 from bench.hashing import measure_hashing
 from bench.ingest import measure_ingest
 from bench.overhead import measure_overhead
-from bench.report import Circumstances, print_result, write_json, write_page
+from bench.report import SCALE, SPINE, Circumstances, print_result, write_json, write_page
 from bench.result import Result
+from bench.scale.docks import Load, measure_docks
+from bench.scale.register_at_scale import measure_register
+from bench.scale.speedup import measure_speedup
+from bench.scale.year import measure_year
 from evidence.errors import EvidockError, StoreUnavailable
 
 _PAGES = Path(__file__).parents[1] / "docs" / "benchmarks"
 _NEEDED = 9 << 30
 
-BENCHMARKS: dict[str, Callable[[Path], Result]] = {
+Measure = Callable[[Path], Result]
+
+SPINE_RUNS: Mapping[str, Measure] = {
     "ingest": lambda folder: measure_ingest(folder, repeats=9),
     "clip": lambda folder: measure_clips(folder, positions=15),
     "overhead": lambda folder: measure_overhead(folder, clips=7),
     "hashing": lambda folder: measure_hashing(folder, repeats=3),
 }
+SCALE_RUNS: Mapping[str, Measure] = {
+    "register": lambda _: measure_register(),
+    "docks": lambda folder: measure_docks(folder, load=Load(64, 600, 10_000), narrow=Load(64, 60, 100)),
+    "speedup": lambda folder: measure_speedup(folder, repeats=3),
+    "year": lambda folder: measure_year(folder),
+}
+SUITES = {"spine": (SPINE_RUNS, SPINE), "scale": (SCALE_RUNS, SCALE)}
 
 
 def main() -> int:
@@ -38,7 +51,8 @@ def main() -> int:
     console = Console()
     load, began = os.getloadavg()[0], time.monotonic()
     try:
-        results = [_run(name, console) for name in wanted.only or BENCHMARKS]
+        runs = SUITES[wanted.suite][0]
+        results = [_run(name, runs[name], console) for name in wanted.only or runs]
     except EvidockError as error:
         console.print(f"[red]{error.code}[/]: {error.message}", highlight=False)
         return error.exit_status
@@ -47,33 +61,40 @@ def main() -> int:
     console.print(circumstances.told(), highlight=False)
     if wanted.out is None and wanted.only:
         return 0
-    _write(results, circumstances, wanted.out or _PAGES)
+    _write(wanted.suite, results, circumstances, wanted.out or _PAGES)
     return 0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, beside known tools.")
-    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument(
+        "suite", nargs="?", choices=SUITES, default="spine", help="one recording, or many (default: spine)"
+    )
+    names = [name for runs, _ in SUITES.values() for name in runs]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--out", type=Path, help="folder for JSON and page (else docs/benchmarks, when all are run)")
-    return parser.parse_args()
+    wanted = parser.parse_args()
+    if strange := set(wanted.only or ()) - set(SUITES[wanted.suite][0]):
+        parser.error(f"{wanted.suite} has no {', '.join(sorted(strange))}")
+    return wanted
 
 
-def _run(name: str, console: Console) -> Result:
+def _run(name: str, measure: Measure, console: Console) -> Result:
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if free < _NEEDED:
         room = f"{free / (1 << 30):.1f} GiB are free in {tempfile.gettempdir()}"
         raise StoreUnavailable(f"{room}, {_NEEDED >> 30} are needed: set TMPDIR to a folder with room")
     with tempfile.TemporaryDirectory(prefix="evidock-bench-") as folder:
         console.print(f"[dim]… {name}[/]")
-        result = BENCHMARKS[name](Path(folder))
+        result = measure(Path(folder))
     print_result(result, console)
     return result
 
 
-def _write(results: list[Result], circumstances: Circumstances, folder: Path) -> None:
+def _write(suite: str, results: list[Result], circumstances: Circumstances, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(results, circumstances, folder / "spine.json")
-    write_page(results, circumstances, folder / "spine.md")
+    write_json(results, circumstances, folder / f"{suite}.json")
+    write_page(results, circumstances, folder / f"{suite}.md", head=SUITES[suite][1])
 
 
 if __name__ == "__main__":

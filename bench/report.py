@@ -17,12 +17,19 @@ from bench.result import Goal, Result
 from bench.timing import run_program
 
 FORM = "evidock/bench/v1"
-_HEAD = """# How fast the spine is
+SPINE = """# How fast the spine is
 
 Written by `make bench`, which measures everything anew, prints these tables and writes this page and
 [spine.json](spine.json) (every single measurement is there). It takes some minutes and up to 8 GiB of a temporary
 folder (`TMPDIR`). Each figure is a median; beside it the range. Trust the ratios: both sides of each were measured
 in turn, in one run, on one machine. The numbers by themselves are this machine's on that day.
+"""
+SCALE = """# How it grows
+
+Written by `make bench ARGS=scale`, which measures everything anew, prints these tables and writes this page and
+[scale.json](scale.json). It takes about twenty minutes, PostgreSQL's server programs (Debian: `postgresql`), and up
+to 9 GiB of a temporary folder (`TMPDIR`). `ARGS="scale --only year"` runs one part and writes nothing.
+The numbers are this machine's on that day; growth, shares and ratios say more.
 """
 
 
@@ -86,10 +93,10 @@ def write_json(results: Sequence[Result], circumstances: Circumstances, path: Pa
     path.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n")
 
 
-def write_page(results: Sequence[Result], circumstances: Circumstances, path: Path) -> None:
-    """The same for people, in Markdown."""
+def write_page(results: Sequence[Result], circumstances: Circumstances, path: Path, *, head: str = SPINE) -> None:
+    """The same for people, in Markdown, below the words of `head`."""
     goals = [goal for result in results for goal in result.goals]
-    parts = [_HEAD, circumstances.told() + "\n", "## Goals\n", _goals(goals)]
+    parts = [head, circumstances.told() + "\n", "## Goals\n", _goals(goals)]
     for result in results:
         parts += [f"## {result.title}\n", _markdown(result.columns, result.rows)]
         parts.append("\n".join(f"- {line}" for line in result.compared) + "\n")

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from app import clocks
+from app.cli.pages import After, Limit, following, place, print_page
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, report, session
 from evidence import instant
 from pipeline import casework
 from storage.register import search
+from storage.register.listing import held_by, links_page
 
 app = typer.Typer(no_args_is_help=True, help="Cases: open them, see what they hold, link by hand.")
 Number = Annotated[str, typer.Argument(help="Number of the case.", show_default=False)]
@@ -65,22 +67,22 @@ def list_cases(home: Home = None, as_json: AsJson = False) -> None:
 
 
 @app.command("show")
-def show(number: Number, home: Home = None, as_json: AsJson = False) -> None:
-    """Show what a case holds, and why each segment is in it.
+def show(number: Number, limit: Limit = None, after: After = None, home: Home = None, as_json: AsJson = False) -> None:
+    """Show what a case holds, and why each segment is in it: all of it, or page by page.
 
     - `evidock case show 2026-017 --json`
     """
     with session(home) as (ports, settings), ports.register.view() as connection:
         row = search.case(connection, number)
-        links = search.links_of_case(connection, row["id"])
-        body = _told(connection, row) | {"links": [dict(link) for link in links]}
+        page = links_page(connection, row["id"], limit=limit, after=place(after))
+        body = _told(connection, row) | {"links": [dict(link) for link in page.rows]} | following(page)
         zone = settings.zone
     cells = [
         (one["segment"], show_time(one["start_at"], zone), one["linked_by"], _why(json.loads(one["reason"])))
-        for one in links
+        for one in page.rows
     ]
     columns = ("segment", "from", "linked by", "why")
-    report(body, as_json=as_json, show=lambda: print_table(columns, cells, empty="nothing is linked yet"))
+    report(body, as_json=as_json, show=lambda: print_page(columns, cells, body, empty="nothing is linked yet"))
 
 
 @app.command("link")
@@ -140,7 +142,7 @@ def _why(reason: dict[str, Any]) -> str:
 
 
 def _told(connection: search.Connection, row: search.Row) -> dict[str, Any]:
-    links = search.links_of_case(connection, row["id"])
+    held = held_by(connection, row["id"])
     return {
         "number": row["number"],
         "title": row["title"],
@@ -148,7 +150,7 @@ def _told(connection: search.Connection, row: search.Row) -> dict[str, Any]:
         "from": row["start_at"],
         "to": row["end_at"],
         "officers": search.officers_of_case(connection, row["id"]),
-        "segments": len(links),
-        "recordings": sorted({link["recording"] for link in links}),
+        "segments": sum(held.values()),
+        "recordings": sorted(held),
         "closed": row["closed_at"] is not None,
     }

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from app.cli.pages import After, Limit, following, place, print_page
 from app.cli.session import AsJson, Home, out, print_table, report, session
 from app.cli.tell import tell_recording, tell_whole
 from app.words import word
 from evidence import instant, media_time
 from storage.register import search
+from storage.register.listing import Wanted, recordings_page
 
 CaseNumber = Annotated[str | None, typer.Option("--case", help="Number of a case.")]
 
@@ -24,23 +26,22 @@ def recordings(
     start: Annotated[str | None, typer.Option("--from", help="RFC 3339 time.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="RFC 3339 time.")] = None,
     unfiled: Annotated[bool, typer.Option("--unfiled", help="Only those that no case holds.")] = False,
+    limit: Limit = None,
+    after: After = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """List recordings, by start.
+    """List recordings, by start: all of them, or page by page.
 
     - `evidock recordings --case 2026-017`
+    - `evidock recordings --unfiled --limit 50`
     - `evidock recordings --officer 430407 --from 2026-06-19T00:00:00+08:00 --json`
     """
     moments = [None if text is None else instant.to_text(instant.from_text(text)) for text in (start, end)]
     with session(home) as (ports, settings), ports.register.view() as connection:
-        found = search.find_recordings(
-            connection, case=case, officer=officer, device=device, start=moments[0], end=moments[1]
-        )
-        if unfiled:
-            alone = {row["id"] for row in search.unfiled(connection)}
-            found = [row for row in found if row["id"] in alone]
-        body = {"recordings": [tell_recording(connection, row) for row in found]}
+        wanted = Wanted(case=case, officer=officer, device=device, start=moments[0], end=moments[1], is_unfiled=unfiled)
+        page = recordings_page(connection, wanted, limit=limit, after=place(after))
+        body: dict[str, Any] = {"recordings": [tell_recording(connection, row) for row in page.rows]} | following(page)
         zone = settings.zone
     columns = ("recording", "state", "start", "device", "officer", "kind", "segments", "problem")
     rows = [
@@ -50,7 +51,7 @@ def recordings(
         )
         for one in body["recordings"]
     ]
-    report(body, as_json=as_json, show=lambda: print_table(columns, rows, empty="no recordings"))
+    report(body, as_json=as_json, show=lambda: print_page(columns, rows, body, empty="no recordings"))
 
 
 def show(

@@ -2,17 +2,21 @@
 """This is where the register is read: questions about recordings, segments, cases and the log.
 
 Each function takes the connection of `Register.view()` (or of an open `Facts`), so that several
-answers can be of one moment. Rows are plain mappings of the schema's columns.
+answers can be of one moment. Rows are plain mappings of the schema's columns. Long lists are in `listing`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Select, Table, func, or_, select
+from sqlalchemy import Table, or_, select
 
 from evidence.errors import NotFound
 from storage.register import schema
+from storage.register.answers import Row as Row
+from storage.register.answers import all_rows, one_row
+from storage.register.listing import find_recordings as find_recordings
+from storage.register.listing import links_of_case as links_of_case
+from storage.register.listing import unfiled as unfiled
 from storage.register.schema import (
     assignments,
     case_links,
@@ -30,17 +34,6 @@ from storage.register.schema import (
     time_tokens,
 )
 
-Row = Mapping[str, Any]
-
-
-def _one(connection: Connection, wanted: Select[Any]) -> Row | None:
-    row = connection.execute(wanted).mappings().first()
-    return None if row is None else dict(row)
-
-
-def _all(connection: Connection, wanted: Select[Any]) -> list[Row]:
-    return [dict(row) for row in connection.execute(wanted).mappings()]
-
 
 def recording(connection: Connection, identifier: str) -> Row:
     """The recording of this id.
@@ -48,54 +41,16 @@ def recording(connection: Connection, identifier: str) -> Row:
     Raises:
         NotFound: there is none.
     """
-    row = _one(connection, select(recordings).where(recordings.c.id == identifier))
+    row = one_row(connection, select(recordings).where(recordings.c.id == identifier))
     if row is None:
         raise NotFound(f"no recording {identifier!r} (`evidock recordings` lists them)", recording=identifier)
     return row
 
 
-def find_recordings(
-    connection: Connection,
-    *,
-    case: str | None = None,
-    officer: str | None = None,
-    device: str | None = None,
-    start: str | None = None,
-    end: str | None = None,
-) -> list[Row]:
-    """Recordings that meet every condition given, by start, those of unknown start last.
-
-    `start` and `end` are instants as text: recordings that have any part in `[start, end)`.
-    """
-    wanted = select(recordings)
-    if case is not None:
-        linked = (
-            select(case_links.c.recording)
-            .join(cases)
-            .where(cases.c.number == case, case_links.c.withdrawn_at.is_(None))
-        )
-        wanted = wanted.where(recordings.c.id.in_(linked))
-    for column, value in ((recordings.c.officer, officer), (recordings.c.device, device)):
-        if value is not None:
-            wanted = wanted.where(column == value)
-    if start is not None:
-        wanted = wanted.where(func.coalesce(recordings.c.end_at, recordings.c.start_at) >= start)
-    if end is not None:
-        wanted = wanted.where(recordings.c.start_at < end)
-    return _all(connection, wanted.order_by(recordings.c.start_at.nulls_last(), recordings.c.id))
-
-
-def unfiled(connection: Connection) -> list[Row]:
-    """Indexed recordings of which no segment is linked to a case."""
-    linked = select(case_links.c.recording).where(case_links.c.withdrawn_at.is_(None))
-    wanted = select(recordings).where(recordings.c.state == "indexed", recordings.c.id.not_in(linked))
-    return _all(connection, wanted.order_by(recordings.c.start_at))
-
-
 def originals_of(connection: Connection, identifier: str) -> list[Row]:
     """The originals of a recording in order."""
     wanted = select(originals).where(originals.c.recording == identifier)
-    return _all(connection, wanted.order_by(originals.c.position))
+    return all_rows(connection, wanted.order_by(originals.c.position))
 
 
 def original(connection: Connection, identifier: str) -> Row:
@@ -117,29 +72,29 @@ def holder_of(connection: Connection, sha256: str) -> str | None:
 
 def every_original(connection: Connection) -> list[Row]:
     """All originals, by digest."""
-    return _all(connection, select(originals).order_by(originals.c.sha256))
+    return all_rows(connection, select(originals).order_by(originals.c.sha256))
 
 
 def every_derivative(connection: Connection) -> list[Row]:
     """All derivatives, by digest."""
-    return _all(connection, select(derivatives).order_by(derivatives.c.sha256))
+    return all_rows(connection, select(derivatives).order_by(derivatives.c.sha256))
 
 
 def derivatives_of(connection: Connection, identifier: str) -> list[Row]:
     """What was made from a recording, by kind."""
     wanted = select(derivatives).where(derivatives.c.recording == identifier)
-    return _all(connection, wanted.order_by(derivatives.c.kind))
+    return all_rows(connection, wanted.order_by(derivatives.c.kind))
 
 
 def segments_of(connection: Connection, identifier: str) -> list[Row]:
     """The segments of a recording in order."""
     wanted = select(segments).where(segments.c.recording == identifier)
-    return _all(connection, wanted.order_by(segments.c.number))
+    return all_rows(connection, wanted.order_by(segments.c.number))
 
 
 def offer(connection: Connection, identifier: str) -> Row | None:
     """The offer of this id, if it was ever made."""
-    return _one(connection, select(offers).where(offers.c.id == identifier))
+    return one_row(connection, select(offers).where(offers.c.id == identifier))
 
 
 def offer_of(connection: Connection, identifier: str) -> Row:
@@ -149,7 +104,7 @@ def offer_of(connection: Connection, identifier: str) -> Row:
         NotFound: the recording came from no offer we know.
     """
     wanted = select(offers).where(offers.c.recording == identifier, offers.c.outcome == "taken")
-    row = _one(connection, wanted)
+    row = one_row(connection, wanted)
     if row is None:
         raise NotFound(f"{identifier} was taken from no offer in the register", recording=identifier)
     return row
@@ -157,18 +112,18 @@ def offer_of(connection: Connection, identifier: str) -> Row:
 
 def device(connection: Connection, serial: str) -> Row | None:
     """The device of this serial, if registered."""
-    return _one(connection, select(devices).where(devices.c.serial == serial))
+    return one_row(connection, select(devices).where(devices.c.serial == serial))
 
 
 def every(connection: Connection, noun: str) -> list[Row]:
     """All rows of `devices`, `officers`, `assignments`, `cases` or `segments`, by key."""
     table: Table = schema.metadata.tables[noun]
-    return _all(connection, select(table).order_by(*table.primary_key.columns))
+    return all_rows(connection, select(table).order_by(*table.primary_key.columns))
 
 
 def officer(connection: Connection, number: str) -> Row | None:
     """The officer of this certificate number, if registered."""
-    return _one(connection, select(officers).where(officers.c.number == number))
+    return one_row(connection, select(officers).where(officers.c.number == number))
 
 
 def officer_holding(connection: Connection, serial: str, at: str) -> str | None:
@@ -192,7 +147,7 @@ def case(connection: Connection, number: str) -> Row:
     Raises:
         NotFound: there is none.
     """
-    row = _one(connection, select(cases).where(cases.c.number == number))
+    row = one_row(connection, select(cases).where(cases.c.number == number))
     if row is None:
         raise NotFound(f"no case {number!r} (`evidock case list` shows them)", case=number)
     return row
@@ -216,17 +171,7 @@ def open_cases_of(connection: Connection, officer_number: str, start: str, end: 
             cases.c.closed_at.is_(None),
         )
     )
-    return _all(connection, wanted.order_by(cases.c.number))
-
-
-def links_of_case(connection: Connection, case_id: str) -> list[Row]:
-    """Standing links of a case with their segments, by time."""
-    wanted = (
-        select(case_links, segments.c.number, segments.c.start, segments.c.end, segments.c.start_at)
-        .join(segments, segments.c.id == case_links.c.segment)
-        .where(case_links.c.case_id == case_id, case_links.c.withdrawn_at.is_(None))
-    )
-    return _all(connection, wanted.order_by(segments.c.start_at, segments.c.id))
+    return all_rows(connection, wanted.order_by(cases.c.number))
 
 
 def links_of_recording(connection: Connection, identifier: str) -> list[Row]:
@@ -236,13 +181,13 @@ def links_of_recording(connection: Connection, identifier: str) -> list[Row]:
         .join(cases)
         .where(case_links.c.recording == identifier, case_links.c.withdrawn_at.is_(None))
     )
-    return _all(connection, wanted.order_by(case_links.c.segment))
+    return all_rows(connection, wanted.order_by(case_links.c.segment))
 
 
 def events_of(connection: Connection, stream: str) -> list[Row]:
     """The custody events of one stream in order."""
     wanted = select(custody_events).where(custody_events.c.stream == stream)
-    return _all(connection, wanted.order_by(custody_events.c.seq))
+    return all_rows(connection, wanted.order_by(custody_events.c.seq))
 
 
 def event_of_kind(connection: Connection, stream: str, kind: str) -> Row:
@@ -257,7 +202,7 @@ def event_of_kind(connection: Connection, stream: str, kind: str) -> Row:
         .order_by(custody_events.c.seq.desc())
         .limit(1)
     )
-    row = _one(connection, wanted)
+    row = one_row(connection, wanted)
     if row is None:
         raise NotFound(f"{stream} has no event {kind!r}", stream=stream, kind=kind)
     return row
@@ -265,7 +210,7 @@ def event_of_kind(connection: Connection, stream: str, kind: str) -> Row:
 
 def newest_events(connection: Connection, limit: int) -> list[Row]:
     """The latest custody events, newest first."""
-    return _all(connection, select(custody_events).order_by(custody_events.c.id.desc()).limit(limit))
+    return all_rows(connection, select(custody_events).order_by(custody_events.c.id.desc()).limit(limit))
 
 
 def has_unpublished(connection: Connection) -> bool:
@@ -276,7 +221,7 @@ def has_unpublished(connection: Connection) -> bool:
 
 def newest_checkpoint(connection: Connection) -> Row | None:
     """The checkpoint of greatest size that the register knows."""
-    return _one(connection, select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1))
+    return one_row(connection, select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1))
 
 
 def checkpoints_above(connection: Connection, leaf_index: int | None, *, limit: int) -> list[int]:
@@ -290,7 +235,7 @@ def checkpoints_above(connection: Connection, leaf_index: int | None, *, limit: 
 def tokens_of(connection: Connection, size: int) -> list[Row]:
     """Time tokens over the checkpoint of this size, by authority."""
     wanted = select(time_tokens).where(time_tokens.c.size == size)
-    return _all(connection, wanted.order_by(time_tokens.c.authority))
+    return all_rows(connection, wanted.order_by(time_tokens.c.authority))
 
 
 def stamped_sizes(connection: Connection) -> Sequence[int]:
