@@ -96,11 +96,12 @@ def _disk(settings: Settings) -> str:
 
 
 def _register(settings: Settings) -> str:
+    from app.settings import without_password
     from storage.register import jobs
 
     with wired(settings, actor="doctor") as ports, ports.register.view() as connection:
         counts = jobs.counts(connection)
-    return f"{settings.register_url}; jobs: " + (
+    return f"{without_password(settings.register_url)}; jobs: " + (
         ", ".join(f"{n} {state}" for state, n in sorted(counts.items())) or "none"
     )
 
@@ -113,8 +114,8 @@ def _log(settings: Settings) -> str:
 
 def origins(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Name, value and origin of each setting."""
-    from app.settings import SETTINGS
+    from app.settings import SETTINGS, without_password
 
     for name, setting in SETTINGS.items():
         value, origin = settings.origins[name]
-        yield setting.variable, value, origin
+        yield setting.variable, without_password(value), origin

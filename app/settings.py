@@ -5,6 +5,7 @@ Environment `EVIDOCK_*` over a TOML file (`EVIDOCK_CONFIG`, else `evidock.toml` 
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ class Setting:
 
 
 T = TypeVar("T")
+
+_PASSWORD = re.compile(r"(//[^/@:\s]*:)\S+@")
 
 SETTINGS: Mapping[str, Setting] = {
     "home": Setting("EVIDOCK_HOME", "folder of everything this installation owns", "./var"),
@@ -141,6 +144,11 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         backlog=_read(told, "backlog", _many),
         origins=told,
     )
+
+
+def without_password(value: str) -> str:
+    """A setting as it may be shown: the password of a URL is left out."""
+    return _PASSWORD.sub(r"\1…@", value)
 
 
 def _told(environment: Mapping[str, str], home: Path | None) -> dict[str, tuple[str, str]]:

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "verify": ("verify", "verify"),
     "log": ("log", "app"),
     "doctor": ("doctor", "doctor"),
+    "register": ("register", "app"),
     "device": ("people", "device"),
     "officer": ("people", "officer"),
 }

@@ -69,8 +69,8 @@ class Postgres:
         pid = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
         with suppress(ProcessLookupError):
             os.killpg(os.getpgid(pid), signal.SIGKILL)
-        while Path(f"/proc/{pid}").exists() and time.sleep(0.02) is None:
-            pass
+        while Path(f"/proc/{pid}").exists():
+            time.sleep(0.02)
 
     def url(self, database: str, *, user: str = OWNER) -> str:
         """Where a database is, for EVIDOCK_REGISTER_URL."""
@@ -81,6 +81,12 @@ class Postgres:
         name = f"test_{secrets.token_hex(6)}"
         self.execute(f"CREATE DATABASE {name}")
         return name
+
+    def have_role(self, role: str) -> None:
+        """Make a role that may connect and owns nothing, with the server's password."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
+                connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{self.password}'".encode())
 
     def execute(self, statement: str, *, database: str = "postgres") -> None:
         """Run one statement as the owner, whatever the register's rules say."""
