@@ -30,7 +30,7 @@ from storage.register.publisher import publish
 
 _STEPS = len(flow.STEPS)
 # Others may be making room meanwhile; a person who waits longer wants to be told.
-_PATIENCE_S, _LOOK_S = 10.0, 0.25
+_PATIENCE_S, _LOOK_S = 5.0, 0.25
 
 
 @dataclass(slots=True)
