@@ -87,7 +87,7 @@ class Said(Exception):
     @property
     def is_absent(self) -> bool:
         """The object or version is not there; a bucket that is not there is another matter."""
-        return self.status == 404 and self.code != "NoSuchBucket" and self.code != "NoSuchUpload"
+        return self.status == 404 and self.code != "NoSuchBucket"
 
     @property
     def is_precondition(self) -> bool:
@@ -171,8 +171,11 @@ class S3Client:
             answer: dict[str, Any] = getattr(client, operation)(Bucket=self.address.bucket, **request)
         except ClientError as error:
             raise Said(error) from error
-        except PASSING:
-            raise
+        except PASSING as error:
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                raise
+            advice = "name the authority's certificates in AWS_CA_BUNDLE"
+            raise StoreUnavailable(f"{operation} at {self.address}: {error}: {advice}") from error
         except BotoCoreError as error:
             raise StoreUnavailable(f"{operation} at {self.address}: {error}") from error
         return answer

@@ -25,7 +25,7 @@ from storage.s3.client import Patience, S3Client, Said, our_errors
 from storage.s3.locks import Locks
 from storage.s3.reading import Reader
 from storage.s3.uploading import Uploader
-from storage.s3.versions import Version, Versions
+from storage.s3.versions import PAGE, Version, Versions
 from storage.s3.writing import Writer
 
 _STALE_AFTER = timedelta(days=1)
@@ -248,7 +248,7 @@ class S3Store:
     def _listed(self, prefix: str) -> Iterator[str]:
         asked: dict[str, Any] = {}
         while True:
-            answer = self._client.call("list_objects_v2", Prefix=self.address.names(prefix), **asked)
+            answer = self._client.call("list_objects_v2", Prefix=self.address.names(prefix), MaxKeys=PAGE, **asked)
             for entry in answer.get("Contents", []):
                 yield entry["Key"].removeprefix(self.address.prefix)
             if not answer.get("IsTruncated"):

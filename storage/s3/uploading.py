@@ -20,7 +20,7 @@ from storage.s3.client import S3Client, Said
 from storage.s3.journal import Journal, Part
 from storage.s3.parts import part_size_of
 
-_OVER = ("NoSuchUpload", "InvalidPart", "InvalidPartOrder")
+_OVER = ("InvalidPart", "InvalidPartOrder")
 
 
 class Lost(Exception):
@@ -53,7 +53,7 @@ class Uploader:
             try:
                 return self._carry_out(name, journal, _cut(incoming, source, part_size), held or {}, digest)
             except Said as error:
-                if error.code not in _OVER:
+                if not (_is_gone(error) or error.code in _OVER):
                     raise
                 self.abort(name, str(journal.upload))
                 journal.clear()
@@ -64,7 +64,7 @@ class Uploader:
         try:
             self._client.call("abort_multipart_upload", Key=name, UploadId=upload)
         except Said as error:
-            if error.code != "NoSuchUpload":
+            if not _is_gone(error):
                 raise
             return False
         return True
@@ -79,7 +79,7 @@ class Uploader:
             try:
                 answer = self._client.call("list_parts", Key=name, UploadId=journal.upload, **asked)
             except Said as error:
-                if error.code != "NoSuchUpload":
+                if not _is_gone(error):
                     raise
                 return None
             held |= {one["PartNumber"]: (one["ETag"].strip('"'), one["Size"]) for one in answer.get("Parts", [])}
@@ -137,6 +137,11 @@ class Uploader:
             "upload_part", Key=name, UploadId=upload, PartNumber=part.number, Body=data, ContentMD5=md5
         )
         return str(answer["ETag"]).strip('"')
+
+
+def _is_gone(error: Said) -> bool:
+    # NoSuchUpload, by the book; Ceph answers ListParts with NoSuchKey.
+    return error.status == 404 and error.code != "NoSuchBucket"
 
 
 def _landed(journal: Journal, flying: tuple[int, "Future[str]"]) -> str:

@@ -22,6 +22,7 @@ from evidence.errors import NotFound
 from storage import layout
 from storage.s3.client import S3Client, Said
 
+PAGE = 500
 _REMEMBERED = 4096
 _ASKED_AGAIN_AFTER_S = 60.0
 
@@ -122,7 +123,7 @@ class Versions:
             key, head.get("VersionId"), head["ContentLength"], _bare(head["ETag"]), head["LastModified"], is_latest=True
         )
 
-    def _listed(self, prefix: str, *, page: int = 1000) -> Iterator[Version]:
+    def _listed(self, prefix: str, *, page: int = PAGE) -> Iterator[Version]:
         asked: dict[str, Any] = {}
         while True:
             answer = self._client.call("list_object_versions", Prefix=prefix, MaxKeys=page, **asked)

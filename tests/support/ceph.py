@@ -32,7 +32,17 @@ from botocore.config import Config
 from tests.support.footage import missing
 
 ACCESS, SECRET, REGION = "testkey", "testsecret", "us-east-1"
-PROGRAMS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin", "setpriv")
+PROGRAMS = (
+    "ceph",
+    "ceph-authtool",
+    "ceph-mon",
+    "ceph-osd",
+    "monmaptool",
+    "openssl",
+    "radosgw",
+    "radosgw-admin",
+    "setpriv",
+)
 _NOBODY = "65534"
 
 _CONFIGURATION = """\
@@ -82,7 +92,7 @@ osd fast shutdown = true
 [client.rgw]
 # Without cephx the gateway's usual secure mode would wait for ever.
 ms mon client mode = crc
-rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
+rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1 {tls}
 rgw data = {folder}/rgw
 rgw enable usage log = false
 rgw gc obj min wait = 60
@@ -98,6 +108,8 @@ class Ceph:
         self.folder = folder
         self.port = _free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
+        self._tls_port = _free_port()
+        self.tls_endpoint, self.tls_certificate = f"https://127.0.0.1:{self._tls_port}", folder / "tls.pem"
         self._daemons: list[subprocess.Popen[bytes]] = []
         self._lay_out(store)
         self._make()
@@ -159,11 +171,20 @@ class Ceph:
             port_min=40_000 + mon_port % 10_000,
             port_max=40_200 + mon_port % 10_000,
             port=self.port,
+            tls=f"ssl_endpoint=127.0.0.1:{self._tls_port} ssl_certificate={self.tls_certificate}",
         )
         (self.folder / "ceph.conf").write_text(text)
+        self._make_certificate()
         if os.geteuid() == 0:
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, int(_NOBODY), int(_NOBODY))
+
+    def _make_certificate(self) -> None:
+        key, certificate = self.folder / "key.pem", self.folder / "certificate.pem"
+        words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+        extra = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+        subprocess.run(["openssl", *words.split(), *extra], check=True, capture_output=True)  # noqa: S607
+        self.tls_certificate.write_text(certificate.read_text() + key.read_text())
 
     def _make(self) -> None:
         keyring, monmap = f"{self.folder}/keyring", f"{self.folder}/monmap"

@@ -40,6 +40,13 @@ FAULTS = {
     "slow": "it takes a while, and works",
 }
 
+# What servers were seen to do that is no passing fault: only when it is planned.
+ODDITIES = {
+    "order-dropped": "an order to lock or hold is answered with yes, and nothing is done",
+    "range-untold": "what was asked for comes as if it were the whole object",
+    "longer": "more bytes come than were asked for",
+}
+
 
 @dataclass(slots=True)
 class Asked:
@@ -68,7 +75,9 @@ class Asked:
             return self.method == "PUT" and self.is_data and bool(self.body)
         if fault.startswith("200-error"):
             return self.method == "POST" and "uploadId" in self.query
-        return fault != "truncated" or self.method == "GET"
+        if fault == "order-dropped":
+            return self.method == "PUT" and bool({"retention", "legal-hold"} & set(self.query))
+        return fault not in ("truncated", "range-untold", "longer") or (self.method == "GET" and self.is_data)
 
 
 @dataclass(slots=True)
@@ -163,6 +172,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _any(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         asked = Asked(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
+        if len(asked.body) < length:
+            self.close_connection = True  # whoever sent it was killed
+            return
         if self.owner.weather.on_request is not None:
             self.owner.weather.on_request(asked)
         fault = self.owner.draw(asked)
@@ -180,6 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "stall":
             time.sleep(self.owner.weather.stall_s)
             self._reset()
+        elif fault == "order-dropped":
+            self._answer(200, b"")
         elif fault == "200-error":
             self._answer(200, _ERROR.format("InternalError").encode())
         else:
@@ -201,6 +215,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             if fault == "wrong-answer" and body and status in (200, 206):
                 body = self.owner.flipped(body)
+            if fault == "range-untold":
+                status, headers = 200, [(n, v) for n, v in headers if n.lower() != "content-range"]
+            if fault == "longer":
+                body += b"more"
+                headers = [(n, str(len(body)) if n == "Content-Length" else v) for n, v in headers]
             self._give(status, headers, body, is_whole=fault != "truncated")
 
     def _answer(self, status: int, body: bytes) -> None:
