@@ -5,13 +5,15 @@
 applied it live. (2) Receipts that rest beside their originals but are not in the log yet (the
 register was lost before the next publication) bring back the events they carry. What a receipt
 promises is thereby never lost, whenever the register goes.
+
+A register of an earlier day, as a backup has it, is brought forward in the same way from where it stands.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from evidence import merkle
 from evidence.custody import CustodyEvent, open_detail, parse_event
@@ -45,16 +47,64 @@ def rebuild(register: Register, *, store: ObjectStore, log: CustodyLog, verifier
         Conflict: the register is not empty.
     """
     _check_empty(register)
+    return bring_forward(register, store=store, log=log, verifiers=verifiers)
+
+
+def bring_forward(
+    register: Register, *, store: ObjectStore, log: CustodyLog, verifiers: tuple[Verifier, ...]
+) -> Rebuilt:
+    """Bring back into a register of an earlier day what rests since: from where it stands, be that nothing.
+
+    Safe to repeat: killed anywhere, the next call goes on. Nothing of the running system may write meanwhile.
+
+    Raises:
+        LogInconsistent, SignatureInvalid, RecordMalformed: what rests does not hold, or is not of this
+            register: one of them has events that the other has not.
+    """
     newest = log.newest()
     size = 0 if newest is None else newest.size
-    for start in range(0, size, _BATCH):
+    begin, brought = min(_numbered(register), size), 0
+    if begin:
+        _check_joint(register, log, begin - 1)
+    for start in range(begin, size, _BATCH):
         notes = list(log.tiles.entries(start, min(size, start + _BATCH)))
         with register.begin() as facts:
             for index, note in enumerate(notes, start=start):
-                _replay(facts.connection, note.decode(), index, store=store, verifiers=verifiers)
+                brought += _place(facts.connection, note.decode(), index, store=store, verifiers=verifiers)
     with register.begin() as facts:
         _bring_checkpoints(facts.connection, log, store=store, verifiers=verifiers)
-    return Rebuilt(size, _bring_receipts(register, store=store, verifiers=verifiers))
+    return Rebuilt(brought, _bring_receipts(register, store=store, verifiers=verifiers))
+
+
+def _numbered(register: Register) -> int:
+    """How many events of the register have their place in the log."""
+    with register.view() as connection:
+        last = connection.scalar(select(func.max(schema.custody_events.c.leaf_index)))
+    return 0 if last is None else last + 1
+
+
+def _check_joint(register: Register, log: CustodyLog, index: int) -> None:
+    """The last entry that both have must be the same: each event names the one before it, down to the first."""
+    [note] = log.tiles.entries(index, index + 1)
+    table = schema.custody_events
+    with register.view() as connection:
+        known = connection.scalar(select(table.c.leaf_hash).where(table.c.leaf_index == index))
+    if known != merkle.leaf_hash(note).hex():
+        raise LogInconsistent(f"entry {index} of the log is not the event that the register has there", index=index)
+
+
+def _place(
+    connection: Connection, note: str, index: int, *, store: ObjectStore, verifiers: tuple[Verifier, ...]
+) -> int:
+    """Have the event of an entry at its place; 1 when the register had not heard of it."""
+    table = schema.custody_events
+    same = table.c.leaf_hash == merkle.leaf_hash(note.encode()).hex()
+    if not connection.execute(
+        update(table).where(same, table.c.leaf_index.is_(None)).values(leaf_index=index)
+    ).rowcount:
+        _replay(connection, note, index, store=store, verifiers=verifiers)
+        return 1
+    return 0
 
 
 def _check_empty(register: Register) -> None:
@@ -109,15 +159,16 @@ def _bring_checkpoints(
     for key in store.keys(layout.CHECKPOINTS_PREFIX):
         kept = open_checkpoint(store.read(key, limit=_RECEIPT_LIMIT), origin=log.origin, verifiers=verifiers)
         signed.setdefault(kept.size, kept)
-    for size in sorted(signed):
+    known = set(connection.scalars(select(schema.checkpoints.c.size)))
+    for size in sorted(signed.keys() - known):
         connection.execute(
             insert(schema.checkpoints).values(size=size, root=signed[size].root.hex(), note=signed[size].note)
         )
 
 
 def _bring_receipts(register: Register, *, store: ObjectStore, verifiers: tuple[Verifier, ...]) -> int:
-    brought = 0
-    for note in _receipts(store):
+    brought, known = 0, _sealed(register)
+    for note in _receipts(store, known=known):
         receipt = parse_receipt(open_note(note, verifiers).text)
         with register.begin() as facts:
             for carried in receipt.facts["events"]:
@@ -134,9 +185,17 @@ def _bring(connection: Connection, note: str, *, store: ObjectStore, verifiers: 
     return 1
 
 
-def _receipts(store: ObjectStore) -> Iterator[str]:
+def _sealed(register: Register) -> set[str]:
+    """Keys of the receipts whose events the register holds: all they carry came before the seal."""
+    table = schema.originals
+    with register.view() as connection:
+        sealed = connection.scalars(select(table.c.sha256).where(table.c.receipt_sha256.is_not(None)))
+        return {layout.receipt_key(sha256) for sha256 in sealed}
+
+
+def _receipts(store: ObjectStore, *, known: set[str]) -> Iterator[str]:
     for key in sorted(store.keys(layout.ORIGINALS_PREFIX)):
-        if key.endswith(".receipt"):
+        if key.endswith(".receipt") and key not in known:
             yield store.read(key, limit=_RECEIPT_LIMIT).decode()
 
 
