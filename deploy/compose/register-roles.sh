@@ -4,6 +4,6 @@
 set -eu
 # psql reads the password itself, so that no list of processes shows it.
 psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'
-\set password `cat /run/secrets/register-service`
+\set password `cat "${REGISTER_SERVICE_FILE:-/run/secrets/register-service}"`
 CREATE ROLE evidock_service LOGIN PASSWORD :'password';
 SQL

@@ -36,9 +36,7 @@ put s3-credentials "[default]
 aws_access_key_id = evidock
 aws_secret_access_key = $store
 "
-put evidock-owner.toml "register_url = \"postgresql://evidock_owner:$owner@register:5432/evidock\"
-broker_url = \"redis://:$broker@broker:6379/0\"
-"
+put register-owner-url "postgresql://evidock_owner:$owner@register:5432/evidock"
 # Last, so that a half-filled folder is filled again.
 put evidock.toml "register_url = \"postgresql://evidock_service:$service@register:5432/evidock\"
 broker_url = \"redis://:$broker@broker:6379/0\"

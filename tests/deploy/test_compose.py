@@ -48,18 +48,21 @@ def test_shellcheck_has_nothing_to_say() -> None:
 
 
 def test_the_secrets_are_settings_that_the_program_reads(secrets: Path, tmp_path: Path) -> None:
-    for name, role in (("evidock.toml", "evidock_service"), ("evidock-owner.toml", "evidock_owner")):
-        settings = load_settings({"EVIDOCK_CONFIG": str(secrets / name)}, home=tmp_path)
-        assert settings.register_url.startswith(f"postgresql://{role}:")
-        assert settings.register_url.endswith("@register:5432/evidock")
-        assert settings.broker_url.startswith("redis://:")
+    settings = load_settings({"EVIDOCK_CONFIG": str(secrets / "evidock.toml")}, home=tmp_path)
+    assert settings.register_url.startswith("postgresql://evidock_service:")
+    assert settings.register_url.endswith("@register:5432/evidock")
+    assert settings.broker_url.startswith("redis://:")
 
 
 def test_the_engines_are_given_the_same_passwords(secrets: Path) -> None:
     ours = (secrets / "evidock.toml").read_text("utf-8")
     assert (secrets / "register-service").read_text("utf-8") in ours
     assert (secrets / "broker").read_text("utf-8") in ours
-    assert (secrets / "register-owner").read_text("utf-8") not in ours
+    owner = (secrets / "register-owner").read_text("utf-8")
+    assert owner not in ours
+    assert (secrets / "register-owner-url").read_text("utf-8") == (
+        f"postgresql://evidock_owner:{owner}@register:5432/evidock"
+    )
     assert (secrets / "store-password").read_text("utf-8") in (secrets / "s3-credentials").read_text("utf-8")
 
 
@@ -78,7 +81,7 @@ def test_secrets_that_are_in_use_are_never_made_anew(secrets: Path) -> None:
 def test_no_password_stands_in_the_file_or_in_an_environment() -> None:
     for name, service in services().items():
         environment = service.get("environment", {})
-        held = [key for key in environment if "PASSWORD" in key or "SECRET" in key]
+        held = [key for key in environment if "PASSWORD" in key or "SECRET" in key or "OWNER" in key]
         assert all(key.endswith("_FILE") for key in held), name
         assert not {"EVIDOCK_REGISTER_URL", "EVIDOCK_BROKER_URL"} & environment.keys(), name
 

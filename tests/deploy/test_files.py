@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from app.cli.register import OWNER
 from app.settings import SETTINGS
 from tests.deploy.tools import DEPLOY, must_be_quiet, own_tool
 from tests.unit.test_docs import every_command
@@ -35,7 +36,7 @@ def test_yamllint_has_nothing_to_say() -> None:
 
 
 def test_every_setting_that_is_set_is_one() -> None:
-    known = {setting.variable for setting in SETTINGS.values()} | {"EVIDOCK_CONFIG", "EVIDOCK_LANG"}
+    known = {setting.variable for setting in SETTINGS.values()} | {"EVIDOCK_CONFIG", "EVIDOCK_LANG", OWNER}
     told = {word: path.name for path in files() for word in re.findall(r"EVIDOCK_[A-Z_]+", path.read_text("utf-8"))}
     assert not {word: name for word, name in told.items() if word not in known and not word.endswith("_")}
 
@@ -49,7 +50,8 @@ def test_every_command_that_a_unit_starts_exists() -> None:
 
 def test_every_command_that_a_container_starts_exists() -> None:
     services = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text("utf-8"))["services"]
-    typed = [service["command"] for name, service in services.items() if name in ("tables", "worker", "watcher")]
+    typed = [services[name]["command"] for name in ("worker", "watcher")]
+    typed.append(services["tables"]["entrypoint"][-1].partition("exec evidock ")[2].split())
     chart = "\n".join(path.read_text("utf-8") for path in (DEPLOY / "helm" / "evidock" / "templates").glob("*.yaml"))
     typed += [line.split(", ") for line in re.findall(r"args: \[(\w.*?)\]$", chart, re.MULTILINE)]
     assert len(typed) == 7

@@ -15,7 +15,7 @@ ALERTS = DEPLOY / "prometheus" / "alerts.yaml"
 DASHBOARD = DEPLOY / "grafana" / "evidock.json"
 SCALING = DEPLOY / "helm" / "evidock" / "templates" / "autoscaling.yaml"
 PAGE = ROOT / "docs" / "operate" / "monitoring.md"
-REMEDY = "put promtool, of Debian's package prometheus, on PATH (deploy/README.md)"
+REMEDY = "run: .venv/bin/python -m deploy.lint"
 
 
 def known() -> set[str]:

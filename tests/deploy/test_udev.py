@@ -54,7 +54,7 @@ def shown(device: Path, told: Mapping[str, str], folder: Path, *, action: str = 
     # As if by 60-persistent-storage.rules, which blkid and the bus would have told the same.
     (rules / "60-persistent-storage.rules").write_text(lines, "utf-8")
     (rules / RULES.name).write_text(RULES.read_text("utf-8"), "utf-8")
-    udevadm = tool("udevadm", remedy="apt-get install udev")
+    udevadm = tool("udevadm", remedy="run: .venv/bin/python -m deploy.lint")
     done = run("unshare", "--mount", "sh", "-c", ALONE, "sh", rules, udevadm, action, device)
     assert done.returncode == 0, done.stderr
     assert f"rules.d/{RULES.name}:" not in done.stderr, done.stderr  # udev names file and line of what it cannot read
