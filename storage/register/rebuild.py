@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from evidence import merkle
 from evidence.custody import CustodyEvent, open_detail, parse_event
@@ -84,7 +84,7 @@ def _numbered(register: Register) -> int:
 
 
 def _check_joint(register: Register, log: CustodyLog, index: int) -> None:
-    """The last entry that both have must be the same: each event names the one before it, down to the first."""
+    """The last entry that both have must be the same; that all before it are is for an audit to say."""
     [note] = log.tiles.entries(index, index + 1)
     table = schema.custody_events
     with register.view() as connection:
@@ -97,14 +97,19 @@ def _place(
     connection: Connection, note: str, index: int, *, store: ObjectStore, verifiers: tuple[Verifier, ...]
 ) -> int:
     """Have the event of an entry at its place; 1 when the register had not heard of it."""
-    table = schema.custody_events
-    same = table.c.leaf_hash == merkle.leaf_hash(note.encode()).hex()
-    if not connection.execute(
-        update(table).where(same, table.c.leaf_index.is_(None)).values(leaf_index=index)
-    ).rowcount:
-        _replay(connection, note, index, store=store, verifiers=verifiers)
-        return 1
-    return 0
+    event = parse_event(open_note(note, verifiers).text)
+    unpublished = (*_is_event(event, note), schema.custody_events.c.leaf_index.is_(None))
+    if connection.execute(update(schema.custody_events).where(*unpublished).values(leaf_index=index)).rowcount:
+        return 0
+    _replay(connection, event, note, index, store=store)
+    return 1
+
+
+def _is_event(event: CustodyEvent, note: str) -> tuple[ColumnElement[bool], ...]:
+    """What finds the row of this very event, by an index that every register has."""
+    columns = schema.custody_events.c
+    leaf_hash = merkle.leaf_hash(note.encode()).hex()
+    return (columns.stream == event.stream, columns.seq == event.seq, columns.leaf_hash == leaf_hash)
 
 
 def _check_empty(register: Register) -> None:
@@ -113,15 +118,7 @@ def _check_empty(register: Register) -> None:
             raise Conflict("a register is rebuilt into an empty one; this is not empty")
 
 
-def _replay(
-    connection: Connection,
-    note: str,
-    index: int | None,
-    *,
-    store: ObjectStore,
-    verifiers: tuple[Verifier, ...],
-) -> None:
-    event = parse_event(open_note(note, verifiers).text)
+def _replay(connection: Connection, event: CustodyEvent, note: str, index: int | None, *, store: ObjectStore) -> None:
     _check_place(connection, event, index)
     projection.take_down(connection, event, note=note, detail=_detail(event, store), leaf_index=index)
 
@@ -177,11 +174,10 @@ def _bring_receipts(register: Register, *, store: ObjectStore, verifiers: tuple[
 
 
 def _bring(connection: Connection, note: str, *, store: ObjectStore, verifiers: tuple[Verifier, ...]) -> int:
-    table = schema.custody_events
-    leaf_hash = merkle.leaf_hash(note.encode()).hex()
-    if connection.scalar(select(table.c.id).where(table.c.leaf_hash == leaf_hash)) is not None:
+    event = parse_event(open_note(note, verifiers).text)
+    if connection.scalar(select(schema.custody_events.c.id).where(*_is_event(event, note))) is not None:
         return 0
-    _replay(connection, note, None, store=store, verifiers=verifiers)
+    _replay(connection, event, note, None, store=store)
     return 1
 
 
