@@ -75,9 +75,14 @@ def _examine_surely(files: Spooled, container: Container) -> Examination:
     try:
         return _examine(files, container)
     except Undecodable as error:
-        if os.strerror(errno.EIO) not in error.message:
+        if not _may_be_the_disk(error):
             raise
         return _examine(files, container)
+
+
+def _may_be_the_disk(error: Undecodable) -> bool:
+    """True when it was a failed read, or the child ended by an error of Python's: its own code may not have read."""
+    return error.values.get("status") == 1 or os.strerror(errno.EIO) in error.message
 
 
 def _examine(files: Spooled, container: Container) -> Examination:

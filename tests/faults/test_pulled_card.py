@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app import clocks
+from app import clocks, foreground
 from evidence.verdict import Verdict
 from pipeline.audit import verify_all
 from pipeline.flow import Result
@@ -101,7 +101,10 @@ def ingest(folder: Path) -> Said:
     return evidock("ingest", folder / "dock", "--json", home=folder / "home")
 
 
-def test_who_pulled_the_card_is_told_and_not_that_all_was_received(folder: Path) -> None:
+def test_who_pulled_the_card_is_told_and_not_that_all_was_received(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foreground, "_PATIENCE", 2)
     master = long_track(folder / "card", 1, 200_000)
     with docked(folder / "card", folder / "dock", pull_at=150_000, dies=True):
         said = ingest(folder)
