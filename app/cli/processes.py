@@ -48,7 +48,7 @@ def ending() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         is_ending.set()
-        raise typer.Exit(0)
+        sys.exit(0)
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

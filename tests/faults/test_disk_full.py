@@ -17,7 +17,7 @@ from pipeline.audit import verify_all
 from storage.register import jobs, search
 from storage.register.publisher import publish
 from tests.support.chaos import seeded
-from tests.support.command import evidock_process
+from tests.support.command import evidock
 from tests.support.footage import missing
 from tests.support.servers import Installation, Process, assert_all_finished_once, installation, until
 
@@ -176,15 +176,18 @@ def failures(made: Installation) -> bool:
         return any(row.failures for row in jobs.open_jobs(connection))
 
 
-def test_ingest_takes_what_fits_says_so_and_goes_on_when_called_again(tmp_path: Path) -> None:
+def test_ingest_takes_what_fits_says_so_and_goes_on_when_called_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli.ingest._PATIENCE_S", 0.5)
     cards(tmp_path / "card", 6, mib=3, chance=seeded("disk_full"))
     with small_disk(tmp_path / "home", mib=20) as disk:
-        first = evidock_process("ingest", tmp_path / "card", home=disk.root, EVIDOCK_SPOOL_FREE="5 MiB")
+        first = evidock("ingest", tmp_path / "card", home=disk.root, EVIDOCK_SPOOL_FREE="5 MiB")
         assert first.status == DiskLow.exit_status
         assert "EVIDOCK_SPOOL_FREE" in first.err
         assert disk.free > 4 * MIB
         disk.grow(64)
-        again = evidock_process("ingest", tmp_path / "card", "--json", home=disk.root, EVIDOCK_SPOOL_FREE="5 MiB")
+        again = evidock("ingest", tmp_path / "card", "--json", home=disk.root, EVIDOCK_SPOOL_FREE="5 MiB")
         assert again.status == 0
         assert len(again.json["recordings"]) == 6
-        assert evidock_process("verify", "--all", home=disk.root).status == 0
+        assert evidock("verify", "--all", home=disk.root).status == 0

@@ -4,6 +4,7 @@
     python -m tests.support.gated_worker STEP FOLDER wait|die [RECORDING]
 
 With RECORDING, only that one dies, a moment later, and all others are slow.
+GATED_GRACE_S is the time it has to end once the worker is told to stop.
 The step itself is the real one. At the gate it leaves `FOLDER/SUBJECT.PID`; it goes on when `FOLDER/open` exists.
 """
 
@@ -39,7 +40,7 @@ def main() -> int:
     name, folder, how, *only = sys.argv[1:]
     step = gated(flow.STEPS[name], Path(folder), dies=how == "die", only=only[0] if only else None)
     flow.STEPS = {**flow.STEPS, name: step}
-    return worker_process.main(grace_s=2.0)
+    return worker_process.main(grace_s=float(os.environ.get("GATED_GRACE_S", "2")))
 
 
 if __name__ == "__main__":
