@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from evidence.errors import BadInput
+from evidence.term import Term, parse_term
 
 DEFAULT = Path(__file__).parent / "data" / "recording-catalog-cn.yaml"
 _LARGEST = 4 << 20
@@ -27,6 +28,8 @@ class CatalogItem:
     type: str
     link: str
     kinds: frozenset[str]
+    floor: Term
+    """How long no one may dispose of such a recording, whatever rule is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class Catalog:
 
     id: str
     items: Mapping[str, CatalogItem]
+
+    @property
+    def shortest_floor(self) -> Term:
+        """The floor that holds for every recording, before its item is known."""
+        return min((item.floor for item in self.items.values()), key=Term.order)
 
 
 def load_catalog(path: Path = DEFAULT) -> Catalog:
@@ -49,7 +57,10 @@ def load_catalog(path: Path = DEFAULT) -> Catalog:
             raise BadInput(f"{path} is too large for a catalog")
         body = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are safe
         modes = {name: mode["media"] for name, mode in body["recording_modes"].items()}
-        items = {entry["id"]: _item(entry, modes) for entry in body["items"] if entry.get("enabled", True)}
+        floors = {name: parse_term(kept["hard_floor"]) for name, kept in body["retention_classes"].items()}
+        items = {entry["id"]: _item(entry, modes, floors) for entry in body["items"] if entry.get("enabled", True)}
+        if not items:
+            raise BadInput(f"{path} has no item that is enabled")
         version = f"{body['catalog']['id']}@{body['catalog']['version']}"
     except OSError as error:
         raise BadInput(f"the catalog cannot be read: {error}") from error
@@ -58,7 +69,9 @@ def load_catalog(path: Path = DEFAULT) -> Catalog:
     return Catalog(f"{version}#{hashlib.sha256(data).hexdigest()[:12]}", items)
 
 
-def _item(entry: Mapping[str, Any], modes: Mapping[str, list[str]]) -> CatalogItem:
+def _item(entry: Mapping[str, Any], modes: Mapping[str, list[str]], floors: Mapping[str, Term]) -> CatalogItem:
     kinds = frozenset(_KINDS[medium] for mode in entry["mode"] for medium in modes[mode])
     name = entry["name"]
-    return CatalogItem(entry["id"], name["zh"], name["en"], entry["type"], entry["link"], kinds)
+    return CatalogItem(
+        entry["id"], name["zh"], name["en"], entry["type"], entry["link"], kinds, floors[entry["retention"]]
+    )

@@ -16,17 +16,24 @@ from evidence.custody import Happening
 from pipeline.index import cases_of
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
+from pipeline.protect import lock_classified
 from storage.register import search
 
 
 def classify(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> Done:
-    """Name the catalog item of a recording; repeat: a function of the register and the catalog."""
+    """Name the catalog item of a recording, and lock it for its floor; repeat: the same, a lock only grows.
+
+    Raises:
+        NotProtected, StoreUnavailable: worth another try.
+    """
     with ports.register.view() as connection:
         row = search.recording(connection, recording)
+        originals = search.originals_of(connection, recording)
         cases = cases_of(connection, row)
     for item, reason in _candidates(row, cases, ports):
         known = ports.catalog.items.get(item)
         if known is not None and row["kind"] in (*known.kinds, "document"):
+            lock_classified(row, originals, item, ports=ports, now=now)
             return Done((_classified(recording, item, reason, ports),))
     return Done((_classified(recording, None, {"rule": "none"}, ports),))
 

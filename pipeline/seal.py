@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where an original is put to rest, once, and proven to rest: the only leave to erase a camera.
 
-The order is the safety argument: store, read back, compare, sign the receipt, record. Nothing
+The order is the safety argument: store, read back, compare, lock, sign the receipt, record. Nothing
 here decodes media. The receipt rests beside the bytes with every fact they need, so that the
 register can be remade from the store alone.
 """
@@ -21,6 +21,7 @@ from pipeline.fixity import offer_of_row, read_source
 from pipeline.inside import look_inside
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress, unheard
+from pipeline.protect import lock_receipt, lock_sealed, told
 from storage import layout
 from storage.durable import store_errors
 from storage.register import search
@@ -36,6 +37,7 @@ def seal(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> 
     Raises:
         FixityMismatch: bytes at rest are not the bytes that were measured. Final: no receipt is
             issued, the camera keeps its copy, a person must look.
+        NotProtected: the store was to lock the bytes, and does not hold the lock.
         StoreUnavailable, SourceUnavailable: worth another try.
     """
     with ports.register.view() as connection:
@@ -56,19 +58,29 @@ def seal(recording: str, *, ports: Ports, now: datetime, progress: Progress) -> 
             expected=str(digest),
             actual=str(at_rest),
         )
+    progress(0.8)
+
+    # (3) Lock, where the store locks: a store that does not hold its lock gets no receipt out of us.
+    locked = lock_sealed(digest.hex, ports=ports, now=now)
     progress(0.9)
 
-    # (3) Sign, and rest the receipt beside the bytes: the first one wins.
+    # (4) Sign, and rest the receipt beside the bytes: the first one wins.
     note = _receipt(recording, digest, ports=ports, now=now)
+    lock_receipt(digest.hex, ports=ports, now=now)
 
-    # (4) Record: the state, its custody event and the next jobs commit together (in flow).
+    # (5) Record: the state, its custody event and the next jobs commit together (in flow).
     receipt_sha256 = hashlib.sha256(note.encode()).hexdigest()
-    facts = {"receipt_sha256": receipt_sha256, "sha256": digest.hex, "size_bytes": digest.size_bytes}
+    facts = {
+        "receipt_sha256": receipt_sha256,
+        "sha256": digest.hex,
+        "size_bytes": digest.size_bytes,
+        **told(locked),
+    }
     sealed = Happening("sealed", about(recording), facts=facts)
     if row["problem_code"] is None:
         return Done((sealed,), then=files.clear)
-    told = {"reason": row["problem_text"]}
-    aside = Happening("quarantined", about(recording), facts={"code": row["problem_code"]}, detail=told)
+    why = {"reason": row["problem_text"]}
+    aside = Happening("quarantined", about(recording), facts={"code": row["problem_code"]}, detail=why)
     return Done((sealed, aside), then=files.clear)
 
 
