@@ -15,8 +15,8 @@ from app.reserve import Reserve
 from app.settings import Settings
 from evidence.errors import DiskLow, Overloaded
 from evidence.offer import Offer
+from pipeline.ports import Ports
 from storage.register import search, tallies
-from storage.register.register import Register
 
 # Taking in goes on when the backlog has gone down to this share of its limit, not at the first job that ends.
 _AGAIN_PERCENT = 90
@@ -64,11 +64,11 @@ def room_of(place: Path, reserve: Reserve) -> Room:
 class Admission:
     """Says of each file whether it may be taken in now. One for a process; not for several threads at once."""
 
-    def __init__(self, settings: Settings, register: Register) -> None:
+    def __init__(self, settings: Settings, ports: Ports) -> None:
         self._places = places(settings)
         self._reserve = settings.spool_free
         self._limit = settings.backlog
-        self._register = register
+        self._ports = ports
         self._is_full = False
 
     def check(self, offer: Offer) -> None:
@@ -79,11 +79,11 @@ class Admission:
             Overloaded: more jobs wait than were set as the limit, or did a moment ago.
             RegisterUnavailable: the register cannot be asked.
         """
-        with self._register.view() as connection:
+        with self._ports.register.view() as connection:
             known = search.offer(connection, offer.id)
             if known is not None and known["outcome"] != "withdrawn":
                 return
-            waiting, to_come = tallies.open_jobs(connection), tallies.bytes_to_come(connection)
+            waiting, to_come = tallies.open_jobs(connection), tallies.bytes_to_come(connection, place=self._ports.place)
         self._check_backlog(waiting)
         self.check_room(to_come + offer.size_bytes)
 

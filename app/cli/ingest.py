@@ -67,7 +67,7 @@ def ingest(
             ports=ports,
             lease_s=settings.lease_s,
             at_once=settings.workers,
-            admission=Admission(settings, ports.register),
+            admission=Admission(settings, ports),
         )
         body = summary(taken, ports)
     report(body, as_json=as_json, show=lambda: _show(body))

@@ -45,7 +45,7 @@ def operating(
     """
     figures = Figures()
     pulse = Pulse(on_outage=figures.outage)
-    admission = Admission(settings, ports.register)
+    admission = Admission(settings, ports)
     with ExitStack() as stack:
         if settings.operate is not None:
             scrape = Scrape(ports, places=places(settings), reserve=settings.spool_free, decodes=bool(needs_too))

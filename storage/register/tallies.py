@@ -10,7 +10,6 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select, text
 
 from evidence import instant
-from evidence.lifecycle import State
 from storage.register.schema import jobs, offers, recordings
 
 _OPEN = ("runnable", "leased")
@@ -44,12 +43,17 @@ def recordings_by_state(connection: Connection) -> Mapping[str, int]:
     return {row[0]: row[1] for row in connection.execute(wanted)}
 
 
-def bytes_to_come(connection: Connection) -> int:
-    """Bytes of files that were taken down and are not in the spool yet: room that is spoken for."""
+def bytes_to_come(connection: Connection, *, place: str) -> int:
+    """Bytes of files taken down at `place` whose copying into its spool is not done: room that is spoken for."""
     wanted = (
         select(func.sum(offers.c.size_bytes))
-        .select_from(recordings.join(offers, offers.c.recording == recordings.c.id))
-        .where(recordings.c.state == State.ARRIVED.value, offers.c.outcome != "withdrawn")
+        .select_from(jobs.join(offers, offers.c.recording == jobs.c.subject))
+        .where(
+            jobs.c.step == "fixity",
+            jobs.c.state.in_(_OPEN),
+            jobs.c.place.in_(("", place)),
+            offers.c.outcome == "taken",
+        )
     )
     return int(connection.scalar(wanted) or 0)
 

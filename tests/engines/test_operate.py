@@ -19,6 +19,7 @@ import pytest
 
 from evidence.errors import BadInput
 from storage.register import search
+from tests.support.postgres import private_postgres
 from tests.support.servers import (
     Installation,
     Process,
@@ -178,6 +179,26 @@ def test_a_broker_that_is_killed_is_told_and_ready_again_when_it_is_back(tmp_pat
         until(lambda: figure(where, 'evidock_outages_total{part="relay"}') >= 1, "the outage is counted")
         redis.start()
         until(lambda: ready(where)[0] == 200, "it is ready again", timeout_s=15)
+
+
+def test_a_postgresql_register_that_is_killed_is_told_and_ready_again_when_it_is_back(tmp_path: Path) -> None:
+    with private_postgres() as server:
+        url = server.url(server.new_database())
+        with (
+            installation(tmp_path / "home", operate="127.0.0.1:0", register_url=url) as made,
+            workers(made, 1) as [worker],
+        ):
+            where = address(worker)
+            until(lambda: ready(where)[0] == 200, "it is ready")
+            assert "evidock_clock_offset_seconds" in get(f"{where}/metrics")[1]
+            assert abs(figure(where, "evidock_clock_offset_seconds")) < 1
+            server.kill()
+            until(lambda: ready(where)[0] == 503, "it is not ready", timeout_s=20)
+            assert ready(where)[1]["register"]["words"] == "the register does not answer"
+            assert figure(where, "evidock_register_answers") == 0
+            assert server.password not in get(f"{where}/readyz")[1] + worker.log.read_text()
+            server.start()
+            until(lambda: ready(where)[0] == 200, "it is ready again", timeout_s=30)
 
 
 def test_a_store_that_has_gone_is_told(made: Installation, tmp_path: Path) -> None:

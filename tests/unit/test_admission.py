@@ -98,7 +98,7 @@ def test_only_what_lies_on_this_machine_has_a_disk_here(tmp_path: Path) -> None:
 def test_a_file_that_leaves_the_reserve_is_taken_and_one_byte_more_is_not(
     made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guard = Admission(made.settings, made.ports.register)
+    guard = Admission(made.settings, made.ports)
     disk_has(monkeypatch, GIB + 1000)
     guard.check(offer(tmp_path / "dock", size=1000))
     with pytest.raises(DiskLow, match="EVIDOCK_SPOOL_FREE"):
@@ -108,7 +108,7 @@ def test_a_file_that_leaves_the_reserve_is_taken_and_one_byte_more_is_not(
 def test_what_was_taken_down_and_is_still_to_be_copied_counts(
     made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guard = Admission(made.settings, made.ports.register)
+    guard = Admission(made.settings, made.ports)
     offer(tmp_path / "card", size=600)
     made.take_in(tmp_path / "card")
     disk_has(monkeypatch, GIB + 1000)
@@ -125,7 +125,7 @@ def test_a_file_that_was_taken_before_brings_no_bytes(
     disk_has(monkeypatch, 0)
     [file] = (tmp_path / "card").iterdir()
     known = offer_of(f"folder:{tmp_path / 'card'}", file.name, Snapshot.of(file.lstat()))
-    Admission(made.settings, made.ports.register).check(known)
+    Admission(made.settings, made.ports).check(known)
 
 
 def test_a_disk_that_cannot_be_asked_takes_nothing(
@@ -136,7 +136,7 @@ def test_a_disk_that_cannot_be_asked_takes_nothing(
 
     monkeypatch.setattr(shutil, "disk_usage", broken)
     with pytest.raises(DiskLow, match="Input/output error"):
-        Admission(made.settings, made.ports.register).check(offer(tmp_path / "dock", size=1))
+        Admission(made.settings, made.ports).check(offer(tmp_path / "dock", size=1))
 
 
 # --- backlog ----------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_a_full_backlog_takes_nothing_until_it_has_gone_down_to_nine_tenths(
     waiting = [10]
     monkeypatch.setattr(tallies, "open_jobs", lambda _: waiting[0])
     disk_has(monkeypatch, 50 * GIB)
-    guard, wanted = Admission(made.settings, made.ports.register), offer(tmp_path / "dock", size=1)
+    guard, wanted = Admission(made.settings, made.ports), offer(tmp_path / "dock", size=1)
     guard.check(wanted)
     for waiting[0] in (11, 10):
         with pytest.raises(Overloaded, match="EVIDOCK_BACKLOG"):

@@ -55,18 +55,19 @@ def test_every_password_of_the_settings_and_secret_of_the_environment_is_known(t
     environment = {
         "EVIDOCK_HOME": str(tmp_path),
         "EVIDOCK_BROKER_URL": "redis://u:br%40ker@host/0",
+        "EVIDOCK_REGISTER_URL": "postgresql://me:se:c/ret@db/x",
         "AWS_SECRET_ACCESS_KEY": "awssecret",
         "PGPASSWORD": "pgsecret",
         "PATH": "/usr/bin",
     }
     found = secrets_of(load_settings(environment), environment)
-    assert found == {"br%40ker", "br@ker", "awssecret", "pgsecret"}
+    assert found == {"br%40ker", "br@ker", "se:c/ret", "awssecret", "pgsecret"}
 
 
 def test_a_password_in_an_address_is_cut_out_also_when_nobody_told_us_of_it() -> None:
     out = io.StringIO()
-    Lines(out, as_json=True).tell("cannot reach postgresql://evidock:hunter2@db/evidock now")
-    assert "hunter2" not in written(out)
+    Lines(out, as_json=True).tell("cannot reach postgresql://evidock:hun/ter2@db/evidock now")
+    assert "ter2" not in written(out)
     assert "db/evidock" in written(out)
 
 
