@@ -62,7 +62,14 @@ class Locks:
         return NO_PROTECTION if self._mode is None else self._of(version)
 
     def carry_over(self, version: Version, onto: Version) -> None:
-        """Lock another version of the object as this one is."""
+        """Lock another version of the object as this one is.
+
+        Raises:
+            NotProtected: that did not hold.
+
+        """
+        if self._mode is None:
+            return
         has = self._of(version)
         if has.mode is not None and has.until is not None:
             self._order(

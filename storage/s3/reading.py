@@ -99,11 +99,19 @@ class Reader:
             StoreUnavailable: the service gives other bytes at each reading.
 
         """
+        return self._agreed(lambda: self._versions.first(key), take)
+
+    def measure(self, version: Version) -> Digest:
+        """Digest of this version, whichever it is."""
+        return self._agreed(lambda: version, lambda _, pieces: drained(pieces))[1]
+
+    def _agreed(self, find: Callable[[], Version], take: Callable[[Version, Iterator[bytes]], T]) -> tuple[T, Digest]:
         seen: set[Digest] = set()
         for _ in range(_READINGS):
+            version = find()
+            witness = _Witness(version)
             try:
-                witness = _Witness(self._versions.first(key))
-                taken = take(witness.version, witness.watched(self.pieces(witness.version, 0, witness.size_bytes)))
+                taken = take(version, witness.watched(self.pieces(version, 0, version.size_bytes)))
             except Said as error:
                 if error.is_absent or error.is_precondition:
                     continue  # it changed between the question and the reading: ask again
@@ -111,19 +119,9 @@ class Reader:
             if witness.is_content() or witness.digest in seen:
                 return taken, witness.digest
             seen.add(witness.digest)
-        raise StoreUnavailable(f"{key} reads differently each time: something between us and the store alters it")
-
-    def measure(self, version: Version) -> Digest:
-        """Digest of this version, whichever it is."""
-        seen: set[Digest] = set()
-        for _ in range(_READINGS):
-            witness = _Witness(version)
-            for _piece in witness.watched(self.pieces(version, 0, version.size_bytes)):
-                pass
-            if witness.is_content() or witness.digest in seen:
-                return witness.digest
-            seen.add(witness.digest)
-        raise StoreUnavailable(f"{version.key} reads differently each time")
+        raise StoreUnavailable(
+            f"{version.key} reads differently each time: something between us and the store alters it"
+        )
 
     def _name(self, key: str) -> str:
         return self._client.address.name(key)
@@ -133,7 +131,7 @@ class _Witness:
     """Looks on while a whole object is read, and says whether it came as it rests."""
 
     def __init__(self, version: Version) -> None:
-        self.version, self.size_bytes = version, version.size_bytes
+        self._size_bytes = version.size_bytes
         match = _OWN_DIGEST.fullmatch(version.key)
         self._own = match.group(1) if match else None
         self._etag = EtagCheck(version.etag, version.size_bytes) if self._own is None else None
@@ -148,7 +146,7 @@ class _Witness:
 
     @property
     def digest(self) -> Digest:
-        return Digest(self._sha256.digest(), self.size_bytes)
+        return Digest(self._sha256.digest(), self._size_bytes)
 
     def is_content(self) -> bool:
         if self._etag is None:
@@ -169,3 +167,9 @@ def _check_range(answer: dict[str, Any], version: Version, start: int, stop: int
     if told != f"bytes {start}-{stop - 1}/{version.size_bytes}":
         answer["Body"].close()
         raise Short(f"bytes {start}-{stop - 1}/{version.size_bytes} were asked for, {told} came")
+
+
+def drained(pieces: Iterator[bytes]) -> None:
+    """Read on to the end, and keep nothing."""
+    for _ in pieces:
+        pass

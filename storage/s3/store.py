@@ -5,9 +5,6 @@
 back, `locks` how the service is made to refuse. This class keeps the promises of the port by joining them.
 """
 
-import contextlib
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -19,17 +16,18 @@ from evidence.errors import BadInput, Conflict, NotFound, RecordMalformed
 from storage import layout
 from storage.durable import store_errors
 from storage.objects import BLOCK_SIZE, Protection, check_key, check_prefix
-from storage.s3 import journal as journals
 from storage.s3.address import S3Address
-from storage.s3.client import Patience, S3Client, Said, our_errors
+from storage.s3.client import Patience, S3Client, our_errors
 from storage.s3.locks import Locks
-from storage.s3.reading import Reader
+from storage.s3.reading import Reader, drained
+from storage.s3.restoring import Restorer
+from storage.s3.scratch import scratch, write_file
+from storage.s3.sweeping import sweep
 from storage.s3.uploading import Uploader
 from storage.s3.versions import PAGE, Version, Versions
 from storage.s3.writing import Writer
 
 _STALE_AFTER = timedelta(days=1)
-_READING = "read-"
 
 
 class S3Store:
@@ -49,6 +47,7 @@ class S3Store:
         self._uploader = Uploader(self._client, journal)
         self._writer = Writer(self._client, self._versions, self._reader, self._uploader)
         self._locks = Locks(self._client, self._versions)
+        self._restorer = Restorer(self._versions, self._reader, self._writer, self._locks, journal)
 
     # --- writing ----------------------------------------------------------------------------
 
@@ -106,7 +105,7 @@ class S3Store:
     def measure(self, key: str) -> Digest:
         """As the port says: all bytes come back and are hashed here."""
         with our_errors(f"cannot read {check_key(key)}"):
-            return self._reader.whole(key, lambda _, pieces: _drained(pieces))[1]
+            return self._reader.whole(key, lambda _, pieces: drained(pieces))[1]
 
     def size(self, key: str) -> int:
         """As the port says."""
@@ -141,7 +140,7 @@ class S3Store:
     def local_file(self, key: str) -> Iterator[Path]:
         """As the port says: a copy in the journal's folder, removed at the end."""
         check_key(key)
-        with self._scratch() as folder:
+        with scratch(self._folder) as folder:
             with our_errors(f"cannot read {key}"):
                 path = self._fetched(key, folder)
             yield path
@@ -169,10 +168,7 @@ class S3Store:
         """As the port says: uploads in parts, their journals, and files once lent by a process that was killed."""
         before = now - _STALE_AFTER
         with our_errors("cannot sweep unfinished writes"), store_errors("cannot sweep unfinished writes"):
-            swept = self._sweep_uploads(before)
-            if self._folder.is_dir():
-                swept += journals.sweep(self._folder, before=before) + self._sweep_lent(before)
-        return swept
+            return sweep(self._client, self._uploader, self._folder, before=before)
 
     def versions(self, key: str) -> list[Version]:
         """Every version of `key` and every delete marker, newest first; for a person who looks into it."""
@@ -191,50 +187,15 @@ class S3Store:
 
         """
         with our_errors(f"cannot bring back {check_key(key)}"):
-            found = self._versions.all_of(key)
-            kept = [one for one in reversed(found) if not one.is_delete_marker and self._reader.measure(one) == digest]
-            if not kept:
-                raise NotFound(f"no version of {key} is {digest}", key=key)
-            self._refuse_older(kept[0], found)
-            if kept[-1].is_latest:
-                return False
-            self._put_on_top(kept[0], digest)
-            return True
+            return self._restorer.bring_back(key, digest)
 
     # --- within -----------------------------------------------------------------------------
 
-    def _refuse_older(self, intact: Version, found: list[Version]) -> None:
-        first = [one for one in found if not one.is_delete_marker][-1]
-        if first != intact:
-            raise Conflict(
-                f"the first version of {intact.key} ({first.version_id}) has other bytes than version "
-                f"{intact.version_id}: delete it by its id if it is not evidence",
-                key=intact.key,
-            )
-
-    def _put_on_top(self, intact: Version, digest: Digest) -> None:
-        with self._scratch() as folder:
-            path = folder / "object"
-            _write(path, self._reader.pieces(intact, 0, intact.size_bytes))
-            self._writer.put_on_top(intact.key, path, digest)
-        if self.address.lock is not None:
-            self._locks.carry_over(intact, self._versions.all_of(intact.key)[0])
-
     def _fetched(self, key: str, folder: Path) -> Path:
         path = folder / key.rpartition("/")[2]
-        self._reader.whole(key, lambda _, pieces: _write(path, pieces))
+        self._reader.whole(key, lambda _, pieces: write_file(path, pieces))
         path.chmod(0o444)
         return path
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        with store_errors("cannot make a folder to read into"):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=_READING, dir=self._folder))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _names(self, prefix: str) -> Iterator[str]:
         with our_errors("cannot list the store"):
@@ -255,32 +216,6 @@ class S3Store:
                 return
             asked = {"ContinuationToken": answer["NextContinuationToken"]}
 
-    def _sweep_uploads(self, before: datetime) -> int:
-        at_work = journals.uploads_at_work(self._folder) if self._folder.is_dir() else set()
-        swept = 0
-        for name, upload, begun in self._unfinished():
-            if begun < before and upload not in at_work:
-                with contextlib.suppress(Said):
-                    swept += self._uploader.abort(name, upload)
-        return swept
-
-    def _unfinished(self) -> list[tuple[str, str, datetime]]:
-        """Name, id and beginning of every upload in parts that is under our prefix."""
-        found: list[tuple[str, str, datetime]] = []
-        asked: dict[str, Any] = {}
-        while True:
-            answer = self._client.call("list_multipart_uploads", Prefix=self.address.prefix, **asked)
-            found += [(one["Key"], one["UploadId"], one["Initiated"]) for one in answer.get("Uploads", [])]
-            if not answer.get("IsTruncated"):
-                return found
-            asked = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
-
-    def _sweep_lent(self, before: datetime) -> int:
-        old = [path for path in self._folder.glob(f"{_READING}*") if path.stat().st_mtime < before.timestamp()]
-        for path in old:
-            shutil.rmtree(path, ignore_errors=True)
-        return len(old)
-
 
 def _is_key(name: str) -> bool:
     try:
@@ -288,14 +223,3 @@ def _is_key(name: str) -> bool:
     except BadInput:
         return False
     return True
-
-
-def _drained(pieces: Iterator[bytes]) -> None:
-    for _ in pieces:
-        pass
-
-
-def _write(path: Path, pieces: Iterator[bytes]) -> None:
-    with store_errors("cannot write what was read from the store"), path.open("wb") as file:
-        for piece in pieces:
-            file.write(piece)

@@ -175,9 +175,12 @@ def test_bytes_that_were_not_asked_for_are_not_taken(tmp_path: Path, oddity: str
     direct.put_bytes_once(KEY, data)
     with fault_proxy(memory_gateway().endpoint, seeded("bytes_not_asked_for")) as proxy:
         store = same_place(direct, tmp_path, endpoint=proxy.endpoint)
+        readings: list[Asked] = []
+        proxy.weather.on_request = lambda asked: readings.append(asked) if asked.is_data else None
         proxy.weather.plan = [oddity]
         assert store.read_range(KEY, 100, 200) == data[100:300]
         assert proxy.happened[oddity] == 1
+        assert len(readings) == 2, "the odd answer was thrown away, and asked for again"
 
 
 def test_an_order_to_lock_that_is_taken_and_not_kept_is_not_protected(tmp_path: Path) -> None:
@@ -192,6 +195,35 @@ def test_an_order_to_lock_that_is_taken_and_not_kept_is_not_protected(tmp_path: 
             store.hold(KEY, is_held=True)
         assert proxy.happened["order-dropped"] == 2
     assert direct.protect(KEY, until=soon(60)).mode == "governance"
+
+
+def test_an_object_brought_back_without_its_lock_is_told(tmp_path: Path) -> None:
+    direct = new_store(tmp_path, lock="governance")
+    direct.put_bytes_once(KEY, b"x")
+    direct.protect(KEY, until=soon(60))
+    memory_gateway().client.delete_object(Bucket=direct.address.bucket, Key=direct.address.name(KEY))
+    with fault_proxy(memory_gateway().endpoint, seeded("brought_back_unlocked")) as proxy:
+        store = same_place(direct, tmp_path, endpoint=proxy.endpoint)
+        proxy.weather.plan = ["order-dropped"]
+        with pytest.raises(NotProtected, match="like the first"):
+            store.bring_back(KEY, digest_of(b"x"))
+
+
+def test_an_object_replaced_between_two_requests_is_not_read_half_and_half(tmp_path: Path) -> None:
+    direct = new_store(tmp_path)
+    direct.put_bytes_once(KEY, b"a" * 3_000_000)
+    with fault_proxy(memory_gateway().endpoint, seeded("replaced_between")) as proxy:
+        store = same_place(direct, tmp_path, endpoint=proxy.endpoint)
+
+        def replace(_: Asked) -> None:
+            if proxy.happened:
+                at = {"Bucket": store.address.bucket, "Key": store.address.name(KEY)}
+                memory_gateway().client.put_object(**at, Body=b"b" * 3_000_000)
+
+        proxy.weather.on_request, proxy.weather.plan = replace, ["truncated"]
+        with pytest.raises(StoreUnavailable, match="PreconditionFailed"):
+            list(store.blocks(KEY))
+        assert store.read(KEY, limit=3_000_000) == b"b" * 3_000_000
 
 
 # --- over TLS, across forks, over pages -----------------------------------------------------------
@@ -233,8 +265,9 @@ def _forked(store: S3Store, number: int) -> int:
         child = os.fork()
     if child == 0:
         try:
+            has_forgotten = store._client._made is None  # a connection that both sides use tells each the other's
             store.put_bytes_once(f"child/{number}", b"x")
-            os._exit(0)
+            os._exit(0 if has_forgotten else 1)
         finally:
             os._exit(1)
     return child
