@@ -86,9 +86,7 @@ def run_walled(
             output.finish()
             guard.await_end()
         said = go.said()
-    if walls.level == "full" and 128 < guard.returncode < 160:
-        # What a signal ended in there, bubblewrap tells as a shell does. (ffmpeg's own codes lie above.)
-        guard.returncode = 128 - guard.returncode
+    guard.take_report(said)
     _raise_if_limited(argv[0], guard, limits, is_started=STARTED in said)
     _raise_if_not_started(argv[0], guard.returncode, said, errors.text.strip())
     return Completed(
@@ -110,7 +108,7 @@ class _Go:
     def said(self) -> bytes:
         os.set_blocking(self.read_end, False)
         try:
-            return os.read(self.read_end, 16)
+            return os.read(self.read_end, 256)
         except BlockingIOError:
             return b""
 
@@ -234,6 +232,14 @@ class _Guard:
         self.returncode = self.process.returncode = os.waitstatus_to_exitcode(status)
         self.cpu_s = usage.ru_utime + usage.ru_stime
         self.peak_bytes = usage.ru_maxrss * 1024
+
+    def take_report(self, said: bytes) -> None:
+        """What the launcher told of the program's end, where another program stands between it and us."""
+        told = said.split()[1:]
+        if len(told) == 3:
+            status, cpu_ms, peak_kib = map(int, told)
+            self.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu_s, self.peak_bytes = cpu_ms / 1000, peak_kib * 1024
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ def test_ten_hours_in_50_kilobytes_give_a_proxy_of_the_seconds_that_were_examine
 
 BOMBS = {
     "forks": "import os\nwhile True: os.fork()",
-    "threads": "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+    "threads": "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(60,)).start()",
     "memory": "held = []\nwhile True: held.append(bytearray(1 << 26))",
     "processor": "while True: pass",
     "sleep": "import time\ntime.sleep(600)",

@@ -16,7 +16,8 @@ import pytest
 
 from evidence.errors import BadInput, SourceUnavailable, ToolMissing, Unavailable, Undecodable
 from pipeline.media.limits import Completed, Limits, run_limited
-from pipeline.media.sandbox.command import interpreter
+from pipeline.media.process import Streams, run_walled
+from pipeline.media.sandbox.command import Level, Walls, interpreter
 from pipeline.media.sandbox.probe import probe
 from tests.support.footage import missing
 
@@ -64,6 +65,37 @@ def test_a_program_that_ends_tells_its_code_its_output_and_its_cost(tmp_path: Pa
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, b"out\n", "err\n")
     assert ended.cpu_s >= 0
     assert ended.peak_bytes > 0
+
+
+@pytest.mark.parametrize("level", ["full", "landlock", "off"])
+def test_what_a_program_used_is_told_whatever_stands_around_it(level: Level, tmp_path: Path) -> None:
+    if level == "full" and probe().level != "full":
+        missing("bubblewrap", remedy="install bubblewrap")
+    code = "import time\nheld = bytearray(200 << 20)\nwhile time.process_time() < 0.3: pass"
+    ended = run_walled(
+        [sys.executable, "-I", "-S", "-c", code],
+        walls=Walls(level, interpreter()),
+        limits=PLENTY,
+        cwd=tmp_path,
+        streams=Streams(),
+        env={},
+    )
+
+    assert 0.3 <= ended.cpu_s < 2
+    assert 200 << 20 <= ended.peak_bytes < 400 << 20
+
+
+def test_a_program_that_ignores_the_signal_of_its_limit_is_ended_and_told_so(tmp_path: Path) -> None:
+    code = "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass"
+    with pytest.raises(Undecodable) as caught:
+        run_limited(
+            [sys.executable, "-I", "-S", "-c", code],
+            limits=Limits(30, 1, 1 << 30, 1 << 20),
+            cwd=tmp_path,
+            reads=interpreter(),
+        )
+
+    assert caught.value.values["limit"] == "cpu_s"
 
 
 def test_a_program_that_sleeps_is_ended_by_the_clock(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def walled(program: Path, arguments: Sequence[str], *, walls: Walls, figures: Se
     orders = [
         *figures,
         f"parent={0 if walls.level == 'full' else os.getpid()}",
+        f"report={int(walls.level == 'full')}",
         f"abi={walls.abi if is_walled else 0}",
         f"filter={int(is_walled and walls.has_filter)}",
         f"fork={int(walls.may_fork)}",

@@ -16,6 +16,8 @@ def main(arguments: list[str]) -> int:
 
     end = arguments.index("--")
     orders, program = walls.read_orders(arguments[:end]), arguments[end + 1 :]
+    if orders.figures["report"] and (child := os.fork()):
+        return walls.report(child, orders)
     try:
         walls.put_up(orders)
     except OSError as error:

@@ -45,7 +45,8 @@ _MAY = {
 class Orders:
     """What the launcher is told, one word each.
 
-    `go=FD` where to say that the walls stand; `parent=PID` whose end is our end, 0 for nobody's;
+    `go=FD` where to say that the walls stand; `report=1` to say there, too, how the program ended;
+    `parent=PID` whose end is our end, 0 for nobody's;
     `cpu=` `as=` `fsize=` `nofile=` limits; `abi=N` the newest Landlock to use, 0 for none; `filter=1`
     the filter of system calls; `fork=1` when it leaves other processes alone; `x:PATH` `r:PATH` `w:PATH` what may be
     run and read, read, written (all that lies beneath).
@@ -94,6 +95,15 @@ def become(program: list[str], orders: Orders) -> int:
         os.write(go, NO_PROGRAM)
         sys.stderr.write(f"{error.strerror}\n")
         return 127
+
+
+def report(child: int, orders: Orders) -> int:
+    """Wait for `child` and tell at `go` how it ended and what it used: bubblewrap tells neither in full."""
+    _, status, usage = os.wait4(child, 0)
+    cpu_ms = int(1000 * (usage.ru_utime + usage.ru_stime))
+    os.write(orders.figures["go"], b" %d %d %d" % (status, cpu_ms, usage.ru_maxrss))
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
 
 def landlock_abi() -> int:
