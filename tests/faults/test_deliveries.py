@@ -17,6 +17,7 @@ from tests.support.chaos import seeded, times
 from tests.support.freezing import freeze, freeze_outside_the_register, leased_to, thaw
 from tests.support.home import Home
 from tests.support.oracle import assert_whole
+from tests.support.postgres import database_url
 from tests.support.servers import Installation, Process, installation, workers, write_tracks
 from tests.support.stock import LEFT, assert_stock_finished_once, stock
 from workers.link import Link, open_link
@@ -25,7 +26,11 @@ pytestmark = pytest.mark.timeout(900)
 
 LEASE_S = 1.0
 _WORKERS = 3
+# One step in five takes a little longer outside the register, where a freeze makes others take over.
+SLOW, _SLOWER_S = "tests.support.clocked", "0.03"
 _AT_HAND = 300
+_FREEZES = 8
+_HEIRS_WAIT_S = 5.0
 # The share of freezes at whatever moment: with SQLite that is mostly in a transaction, and all others wait.
 _ANYWHERE = 0.2
 
@@ -76,7 +81,7 @@ class Deliveries:
             time.sleep(0.05)
         for job in held:
             self.send(job)  # as a broker does when it has not heard of a worker for a while
-        while held and time.monotonic() < ends + 2 * LEASE_S and fences(self._made, held) == held:
+        while held and time.monotonic() < ends + _HEIRS_WAIT_S and fences(self._made, held) == held:
             self.feed()
             time.sleep(0.02)
 
@@ -93,6 +98,9 @@ def work_and_freeze(deliveries: Deliveries, running: list[Process], chance: rand
     """Freeze the workers in turn past their leases until all is done; how often outside the register, and inside."""
     frozen = Counter[bool]()
     while not deliveries.are_over():
+        if frozen.total() >= times(_FREEZES, 10 * _FREEZES):
+            time.sleep(0.05)
+            continue
         assert [one.status for one in running] == [None] * len(running), running[0].log.read_text()
         frozen[deliveries.freeze(chance.choice(running))] += 1
         ends = time.monotonic() + chance.uniform(0.3, 1.0)
@@ -113,17 +121,27 @@ def taken_over(made: Installation) -> int:
 
 
 def test_ten_thousand_deliveries_to_freezing_workers_have_one_result_each(tmp_path: Path) -> None:
-    chance = seeded("ten_thousand_deliveries")
-    wanted = times(10_000, 50_000)
+    deliver(tmp_path, seeded("ten_thousand_deliveries"), wanted=times(10_000, 50_000))
+
+
+def test_deliveries_to_freezing_workers_on_postgresql_have_one_result_each(tmp_path: Path) -> None:
+    chance = seeded("deliveries_to_freezing_workers_on_postgresql")
+    deliver(tmp_path, chance, wanted=times(1_000, 10_000), register_url=database_url())
+
+
+def deliver(folder: Path, chance: random.Random, *, wanted: int, **settings: str) -> None:
+    """Deliver so many messages to workers that freeze and thaw; each step of each recording has one result."""
     with (
-        installation(tmp_path / "home", lease_s=str(LEASE_S)) as made,
-        open_link(made.settings.broker_url, home=made.settings.home, namespace=made.ports.log.origin) as link,
+        installation(folder / "home", lease_s=str(LEASE_S), **settings) as made,
+        open_link(
+            made.settings.broker_url, home=made.settings.home, namespace=made.ports.log.origin, place=made.ports.place
+        ) as link,
     ):
         recordings = stock(made, wanted // 3 // len(LEFT) + 20)
         link.ensure()
         deliveries = Deliveries(made, link, every_job(recordings, LEFT), chance)
         began = time.monotonic()
-        with workers(made, _WORKERS) as running:
+        with workers(made, _WORKERS, module=SLOW, words=["worker", _SLOWER_S]) as running:
             frozen = work_and_freeze(deliveries, running, chance)
         print(f"{deliveries.sent} deliveries of {len(recordings) * len(LEFT)} jobs: {time.monotonic() - began:.1f} s")
         print(
@@ -142,7 +160,9 @@ def test_whole_recordings_whose_messages_are_doubled_are_proven_afterwards(tmp_p
         (card / tiny(kind).path.name).write_bytes(tiny(kind).path.read_bytes())
     with (
         installation(tmp_path / "home", lease_s=str(LEASE_S)) as made,
-        open_link(made.settings.broker_url, home=made.settings.home, namespace=made.ports.log.origin) as link,
+        open_link(
+            made.settings.broker_url, home=made.settings.home, namespace=made.ports.log.origin, place=made.ports.place
+        ) as link,
     ):
         home = Home(made.settings, made.ports)
         home.add_device(CAMERA.serial)

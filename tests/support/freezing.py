@@ -7,10 +7,13 @@ import sqlite3
 import time
 from pathlib import Path
 
-from storage.register import jobs
+import psycopg
+
+from storage.register import engine_postgres, jobs
 from tests.support.servers import Installation, Process
 
 _STATE = 2  # of /proc/PID/stat
+_PATIENCE_MS = 200  # longer than a live process holds a lock
 
 
 def leased_to(worker: Process, made: Installation) -> dict[str, int]:
@@ -20,9 +23,26 @@ def leased_to(worker: Process, made: Installation) -> dict[str, int]:
     return {row.id: row.fence for row in rows if row.state == "leased" and f":{worker.pid}:" in row.owner}
 
 
-def is_unlocked(register: Path) -> bool:
-    """True when nobody holds the register's own locks at this moment."""
-    asks = sqlite3.connect(register, timeout=0.05, isolation_level=None)
+def is_unlocked(made: Installation) -> bool:
+    """True when nobody keeps the locks of the whole register, as a frozen process would."""
+    url = made.settings.register_url
+    return (
+        _nobody_writes(url) if url.startswith("postgresql") else _is_file_unlocked(made.settings.home / "register.db")
+    )
+
+
+def _nobody_writes(url: str) -> bool:
+    with psycopg.connect(url, autocommit=True, options=f"-c lock_timeout={_PATIENCE_MS}") as asks:
+        try:
+            # A frozen process that waits for the lock gets it before us, and keeps it. Ours ends with the session.
+            asks.execute("SELECT pg_advisory_lock(%s)", (engine_postgres._FACTS,))
+        except psycopg.errors.LockNotAvailable:
+            return False
+    return True
+
+
+def _is_file_unlocked(register: Path) -> bool:
+    asks = sqlite3.connect(register, timeout=_PATIENCE_MS / 1000, isolation_level=None)
     try:
         asks.execute("BEGIN IMMEDIATE")
         asks.execute("ROLLBACK")
@@ -53,11 +73,11 @@ def thaw(worker: Process) -> None:
         worker.send(signal.SIGCONT)
 
 
-def freeze_outside_the_register(worker: Process, made: Installation, *, tries: int = 50) -> bool:
-    """Freeze it while it holds none of SQLite's locks, for which all others wait; False when it never did."""
+def freeze_outside_the_register(worker: Process, made: Installation, *, tries: int = 10) -> bool:
+    """Freeze it while it holds no lock that all others wait for; False when it always did."""
     for _ in range(tries):
         freeze(worker)
-        if is_unlocked(made.settings.home / "register.db"):
+        if is_unlocked(made):
             return True
         thaw(worker)
         time.sleep(0.002)
