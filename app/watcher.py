@@ -126,7 +126,7 @@ class Watch:
             self._left(showable(notice.path), notice.reason.value)
         else:
             told = f"{showable(notice.dock)} " + ("is there" if notice.is_present else f"is gone: {notice.why}")
-            self._note("dock-there" if notice.is_present else "dock-gone", told)
+            self._note("dock-there" if notice.is_present else "dock-gone", told, dock=showable(notice.dock))
 
     def _left(self, name: str, reason: str) -> None:
         self._note("left", f"left {name}: {reason}", reason=reason)
