@@ -29,6 +29,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "verify": ("verify", "verify"),
     "log": ("log", "app"),
     "doctor": ("doctor", "doctor"),
+    "backup": ("backup", "backup"),
+    "restore": ("backup", "restore"),
     "register": ("register", "app"),
     "device": ("people", "device"),
     "officer": ("people", "officer"),
