@@ -42,6 +42,13 @@ SCALE_RUNS: Mapping[str, Measure] = {
     "speedup": lambda folder: measure_speedup(folder, repeats=3),
     "year": lambda folder: measure_year(folder),
 }
+# A look in a few minutes, at sizes that say little: nothing is written.
+BRIEF_RUNS: Mapping[str, Measure] = {
+    "register": lambda _: measure_register(sizes=(300, 1_000, 3_000), rounds=50),
+    "docks": lambda folder: measure_docks(folder, load=Load(16, 60, 10_000), narrow=Load(16, 20, 50)),
+    "speedup": lambda folder: measure_speedup(folder, repeats=1),
+    "year": lambda folder: measure_year(folder),
+}
 SUITES = {"spine": (SPINE_RUNS, SPINE), "scale": (SCALE_RUNS, SCALE)}
 
 
@@ -51,7 +58,7 @@ def main() -> int:
     console = Console()
     load, began = os.getloadavg()[0], time.monotonic()
     try:
-        runs = SUITES[wanted.suite][0]
+        runs = BRIEF_RUNS if wanted.brief else SUITES[wanted.suite][0]
         results = [_run(name, runs[name], console) for name in wanted.only or runs]
     except EvidockError as error:
         console.print(f"[red]{error.code}[/]: {error.message}", highlight=False)
@@ -59,7 +66,7 @@ def main() -> int:
     minutes = (time.monotonic() - began) / 60
     circumstances = Circumstances(clocks.now(), minutes, load, os.getloadavg()[0])
     console.print(circumstances.told(), highlight=False)
-    if wanted.out is None and wanted.only:
+    if wanted.out is None and (wanted.only or wanted.brief):
         return 0
     _write(wanted.suite, results, circumstances, wanted.out or _PAGES)
     return 0
@@ -73,9 +80,14 @@ def _arguments() -> argparse.Namespace:
     names = [name for runs, _ in SUITES.values() for name in runs]
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--out", type=Path, help="folder for JSON and page (else docs/benchmarks, when all are run)")
+    parser.add_argument(
+        "--brief", action="store_true", help="scale in a few minutes, at small sizes; nothing is written"
+    )
     wanted = parser.parse_args()
     if strange := set(wanted.only or ()) - set(SUITES[wanted.suite][0]):
         parser.error(f"{wanted.suite} has no {', '.join(sorted(strange))}")
+    if wanted.brief and wanted.suite != "scale":
+        parser.error("only scale can be brief")
     return wanted
 
 

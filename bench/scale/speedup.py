@@ -2,6 +2,7 @@
 """This is where a second worker is added, and it is seen how much sooner the same transcodes are done."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,10 +35,11 @@ So this says what a second machine or a second processor brings, not what a seco
 
 def measure_speedup(folder: Path, *, repeats: int) -> Result:
     """One worker and two, in turn."""
+    clips = [film(folder / "source" / str(number), seconds=_CLIP_S, seed=number).path for number in range(_CLIPS)]
     spent: dict[int, list[float]] = {1: [], 2: []}
     for number in range(repeats):
         for workers in spent:
-            spent[workers].append(_transcodes(folder / f"{number}-{workers}", workers))
+            spent[workers].append(_transcodes(folder / f"{number}-{workers}", clips, workers))
     ratio = median(one / two for one, two in zip(*spent.values(), strict=True))
     rows = tuple((f"{workers} worker{'s' * (workers > 1)}", *seconds(values)) for workers, values in spent.items())
     figures: dict[str, Any] = {str(workers): figures_of(values) for workers, values in spent.items()}
@@ -47,12 +49,11 @@ def measure_speedup(folder: Path, *, repeats: int) -> Result:
     return Result("speedup", title, _COMPARED, _COLUMNS, rows, {"seconds": figures, "speedup": round(ratio, 3)}, goals)
 
 
-def _transcodes(folder: Path, workers: int) -> float:
+def _transcodes(folder: Path, clips: Sequence[Path], workers: int) -> float:
     """Seconds from the first lease of a transcode to the last result."""
     with installed(folder / "home") as installation:
-        for number in range(_CLIPS):
-            clip = film(folder / "source" / str(number), seconds=_CLIP_S, seed=number)
-            installation.take_in(clip.path, steps=("fixity", "seal", "stamp", "segment", "classify", "index"))
+        for clip in clips:
+            installation.take_in(clip, steps=("fixity", "seal", "stamp", "segment", "classify", "index"))
         register = installation.ports.register
         names = {f"worker {number}": ["worker"] for number in range(workers)}
         settings = {"EVIDOCK_WORKERS": "1"}

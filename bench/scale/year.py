@@ -2,7 +2,6 @@
 """This is where a year of 10 000 cameras is simulated: storage by class, worker hours, and who waits how long."""
 
 import math
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from bench.footage import film
 from bench.installation import installed
 from bench.result import Goal, Result, paragraphs
+from bench.scale.spending import spending
 from bench.scale.year_model import DAY_S, Cost, Day, Model, Numbers, days_of, kept, to_dict
 from bench.scale.year_queue import Check, is_within_fluid, little, theory_checks, waits
 
@@ -81,17 +81,12 @@ def measure_cost(folder: Path, *, lengths: tuple[int, int] = (2, 14)) -> Cost:
         for number, seconds in enumerate(lengths):
             clip = film(folder / "source" / str(number), seconds=seconds, seed=number, grain=6)
             recording = installation.take_in(clip.path, steps=("fixity", "seal"))
-            before = _processor_s()
-            installation.run("transcode", recording)
-            installation.run("fingerprint", recording)
-            spent.append(_processor_s() - before)
+            with spending() as counted:
+                installation.run("transcode", recording)
+                installation.run("fingerprint", recording)
+            spent.append(counted.seconds)
     slope = (spent[1] - spent[0]) / (lengths[1] - lengths[0])
     return Cost(round(max(0.0, spent[0] - slope * lengths[0]), 4), round(slope, 4))
-
-
-def _processor_s() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _queues(weeks: dict[int, list[Day]], model: Model, cost: Cost) -> tuple[list[dict[str, Any]], list[Check]]:
