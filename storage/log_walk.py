@@ -122,9 +122,19 @@ class LogWalk:
         try:
             return split_bundle(bundle, width)
         except LogInconsistent as error:
-            place = number * TILE_WIDTH + int(str(error.values["entry"]))
-            self._shelf.blame(key, "misshapen", f"from entry {place} on: {error.message}")
+            place = self._first_wrong(number, bundle, int(str(error.values["entry"])))
+            self._shelf.blame(key, "misshapen", f"from entry {number * TILE_WIDTH + place} on: {error.message}")
             return None
+
+    def _first_wrong(self, number: int, bundle: bytes, readable: int) -> int:
+        """The first entry that its tile does not know, of a bundle of which only so many entries can be read."""
+        tile = self._stored(0, number)
+        for place in range(readable if tile is not None else 0):
+            end = 2 + int.from_bytes(bundle[:2], "big")
+            if leaf_hash(bundle[2:end]) != hashes(tile or b"", place, place + 1):
+                return place
+            bundle = bundle[end:]
+        return readable
 
     def _stored(self, level: int, number: int) -> bytes | None:
         # Parent and children are asked for in turn, always of the newest tile of each level.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where the custody log is shown, checked and published."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +11,10 @@ from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, progress_bar, report, session
 from app.settings import load_settings
 from app.wiring import open_keys
+from evidence.errors import BadInput
+from evidence.note import Verifier
 from evidence.verdict import EXIT_STATUS, CheckReport
+from storage.custody_log import SignedCheckpoint, open_checkpoint
 from storage.log_check import check_log
 from storage.register import search
 from storage.register.publisher import publish
@@ -43,14 +48,22 @@ def show(
 
 
 @app.command("check")
-def check(home: Home = None, as_json: AsJson = False) -> None:
+def check(
+    kept: Annotated[
+        Path | None, typer.Option(help="Checkpoint printed before and kept elsewhere: the log must still hold it.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Recompute the whole log from its entries and compare every tile and checkpoint.
 
     - `evidock log check`
+    - `evidock log check --kept checkpoint.txt` (finds a register and a log put back together, too)
     """
     with session(home) as (ports, settings), progress_bar("checking the log", quiet=as_json):
         verifiers = [open_keys(settings).log.verifier()]
-        found = check_log(ports.store, verifiers, origin=ports.log.origin)
+        known = [] if kept is None else [_opened(kept, origin=ports.log.origin, verifiers=verifiers)]
+        found = check_log(ports.store, verifiers, origin=ports.log.origin, known=known)
     told = CheckReport(tuple(found.findings), found.objects, found.size_bytes)
     size = 0 if found.checkpoint is None else found.checkpoint.size
     body = {
@@ -66,6 +79,13 @@ def check(home: Home = None, as_json: AsJson = False) -> None:
 
     report(body, as_json=as_json, show=people)
     raise typer.Exit(EXIT_STATUS[told.verdict])
+
+
+def _opened(kept: Path, *, origin: str, verifiers: Sequence[Verifier]) -> SignedCheckpoint:
+    try:
+        return open_checkpoint(kept.read_text("utf-8"), origin=origin, verifiers=verifiers)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"the checkpoint {kept} cannot be read: {error}") from error
 
 
 @app.command("keys")
