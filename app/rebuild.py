@@ -11,7 +11,6 @@ from pathlib import Path
 from app import clocks
 from app.settings import Settings
 from app.wiring import in_use, open_keys, open_log, open_register_at, open_store, wired
-from evidence.errors import BadInput
 from pipeline.reconcile import open_missing_jobs
 from storage.register.rebuild import Rebuilt, rebuild
 
@@ -21,11 +20,11 @@ _SIDE_FILES = ("-wal", "-shm")
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """A register that was remade: from what, where the old one went, and the jobs that were opened again."""
+    """A register that was remade: from what, where it is and where the old one is now, and the jobs opened again."""
 
     rebuilt: Rebuilt
-    register: Path
-    old: Path | None
+    register: str
+    old: str | None
     jobs: int
 
 
@@ -35,19 +34,39 @@ def rebuild_register(settings: Settings) -> Replaced:
     Repeat: a rebuild that was killed is started over; until the last moment the old register stands.
 
     Raises:
-        BadInput: the register is not one we can put in place (only SQLite files are).
+        BadInput: there is no engine for the register's URL.
         InUse: processes of the installation are running.
+        Refused: this role may not replace the register.
         LogInconsistent, SignatureInvalid, RecordMalformed: what rests does not hold; nothing was replaced.
     """
-    if not settings.register_url.startswith(_SQLITE):
-        raise BadInput(f"cannot replace the register at {settings.register_url}: only {_SQLITE}PATH")
-    place = Path(settings.register_url.removeprefix(_SQLITE))
     settings.home.mkdir(parents=True, exist_ok=True)
     with in_use(settings, alone=True):
-        found, old = _replace(place, settings)
+        if settings.register_url.startswith(_SQLITE):
+            place = Path(settings.register_url.removeprefix(_SQLITE))
+            found, old = _replace(place, settings)
+            told = (str(place), None if old is None else str(old))
+        else:
+            found, schema = _replace_shared(settings)
+            told = ("the register's database", None if schema is None else f"schema {schema}")
     with wired(settings, actor="doctor") as ports:
         opened = open_missing_jobs(ports=ports, now=clocks.now())
-    return Replaced(found, place, old, len(opened))
+    return Replaced(found, *told, len(opened))
+
+
+def _replace_shared(settings: Settings) -> tuple[Rebuilt, str | None]:
+    # Its driver costs its import.
+    from storage.register.replace_postgres import replace_register
+
+    keys, store = open_keys(settings), open_store(settings)
+    log = open_log(settings, store, keys)
+    return replace_register(
+        settings.register_url,
+        lambda register: rebuild(register, store=store, log=log, verifiers=keys.verifiers),
+        store=store,
+        signer=keys.records.signer(),
+        chance=clocks.chance,
+        now=clocks.now(),
+    )
 
 
 def _replace(place: Path, settings: Settings) -> tuple[Rebuilt, Path | None]:

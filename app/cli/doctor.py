@@ -43,8 +43,8 @@ def doctor(
 def _rebuild(settings: Settings, *, as_json: bool) -> None:
     done = rebuild_register(settings)
     body = {
-        "register": str(done.register),
-        "old": None if done.old is None else str(done.old),
+        "register": done.register,
+        "old": done.old,
         "events_from_log": done.rebuilt.from_log,
         "events_from_receipts": done.rebuilt.from_receipts,
         "jobs_opened": done.jobs,

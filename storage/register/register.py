@@ -108,11 +108,20 @@ def open_register(url: str, *, store: ObjectStore, signer: Signer, chance: Chanc
     """
     engine = open_engine(url)
     try:
-        with as_ours():
-            _prepare(engine)
+        return open_prepared(engine, store=store, signer=signer, chance=chance)
     except BaseException:
         engine.sql.dispose()
         raise
+
+
+def open_prepared(engine: RegisterEngine, *, store: ObjectStore, signer: Signer, chance: Chance) -> Register:
+    """The register on an engine, its tables brought to the newest revision; the engine stays the caller's to close.
+
+    Raises:
+        RegisterUnavailable, Conflict, Refused: as `open_register`.
+    """
+    with as_ours():
+        _prepare(engine)
     return Register(engine, store=store, signer=signer, chance=chance)
 
 

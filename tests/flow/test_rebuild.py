@@ -3,9 +3,16 @@
 
 import fcntl
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy.engine import make_url
+
+from evidence.errors import InUse, Refused
 from tests.support.cameras import tiny_clip
-from tests.support.command import evidock
+from tests.support.command import Said, evidock
+from tests.support.home import Home, open_home, track
+from tests.support.oracle import assert_whole
+from tests.support.postgres import database_url, shared_postgres
 
 
 def test_nothing_is_written_beside_a_log_whose_register_is_gone(tmp_path: Path) -> None:
@@ -45,3 +52,72 @@ def test_the_old_register_is_kept_when_a_new_one_takes_its_place(tmp_path: Path)
     assert Path(done.json["old"]).read_bytes() == before
     assert done.json["events_from_log"] == 1
     assert [one["number"] for one in evidock("officer", "list", "--json", home=home).json["officers"]] == ["430407"]
+
+
+# --- on PostgreSQL --------------------------------------------------------------------------------
+
+
+def rebuilt(home: Path, url: str, *, objects: Path | None = None) -> Said:
+    told = {"EVIDOCK_REGISTER_URL": url} | ({"EVIDOCK_OBJECTS_URL": f"file://{objects}"} if objects else {})
+    return evidock("doctor", "--rebuild-register", "--json", home=home, **told)
+
+
+def lived(home: Home, card: Path) -> dict[str, list[dict[str, Any]]]:
+    """Something has happened and is published; its facts."""
+    home.add_officer("430407")
+    home.ingest(track(card))
+    home.publish()
+    return home.facts()
+
+
+def test_a_register_on_postgresql_is_remade_beside_the_old_one_which_is_kept(tmp_path: Path) -> None:
+    url = database_url()
+    with open_home(tmp_path / "home", register_url=url) as home:
+        facts = lived(home, tmp_path / "card")
+        home.add_officer("999999")  # never published, in no receipt
+    done = rebuilt(tmp_path / "home", url)
+    assert (done.status, done.json["events_from_log"]) == (0, len(facts["custody_events"])), done.out
+    kept = done.json["old"].removeprefix("schema ")
+    server, database = shared_postgres(), str(make_url(url).database)
+    server.execute(f"TABLE {kept}.custody_events", database=database)
+    with open_home(tmp_path / "home", register_url=url) as home:
+        assert home.facts() == facts
+        home.ingest(track(tmp_path / "card", "2.gpx", number=2))
+        assert_whole(home, sorted((tmp_path / "card").iterdir()))
+    again = rebuilt(tmp_path / "home", url)
+    assert (again.status, again.json["old"] != done.json["old"]) == (0, True), again.out
+
+
+def test_an_empty_database_is_filled_where_it_is(tmp_path: Path) -> None:
+    with open_home(tmp_path / "home", register_url=database_url()) as home:
+        facts = lived(home, tmp_path / "card")
+    other = database_url()
+    done = rebuilt(tmp_path / "home", other)
+    assert (done.status, done.json["old"]) == (0, None)
+    with open_home(tmp_path / "home", register_url=other) as home:
+        assert home.facts() == facts
+
+
+def test_a_register_that_another_machine_uses_is_not_replaced(tmp_path: Path) -> None:
+    url = database_url()
+    with open_home(tmp_path / "home", register_url=url) as home:
+        facts = lived(home, tmp_path / "card")
+    with open_home(tmp_path / "elsewhere", register_url=url, objects_url=f"file://{tmp_path}/home/objects") as running:
+        refused = rebuilt(tmp_path / "home", url)
+        assert running.facts() == facts
+    assert (refused.status, refused.json["code"]) == (77, InUse.code)
+
+
+def test_a_role_that_may_make_no_schema_is_told_what_to_do(tmp_path: Path) -> None:
+    url = database_url()
+    with open_home(tmp_path / "home", register_url=url) as home:
+        facts = lived(home, tmp_path / "card")
+    server, database = shared_postgres(), str(make_url(url).database)
+    role = f"service_{database}"
+    server.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{server.password}'")
+    server.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}", database=database)
+    refused = rebuilt(tmp_path / "home", server.url(database, user=role))
+    assert (refused.status, refused.json["code"]) == (77, Refused.code)
+    assert "empty database" in refused.json["message"]
+    with open_home(tmp_path / "home", register_url=url) as home:
+        assert home.facts() == facts
