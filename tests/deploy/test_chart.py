@@ -143,6 +143,12 @@ def test_with_autoscaling_nobody_else_says_how_many_workers(everything: list[dic
     assert scaled["spec"]["scaleTargetRef"]["name"] == worker["metadata"]["name"]
 
 
+def test_a_register_that_is_away_takes_no_worker_away(everything: list[dict[str, Any]]) -> None:
+    (scaled,) = of_kind(everything, "ScaledObject")
+    assert scaled["spec"]["triggers"][0]["metadata"]["ignoreNullValues"] == "false"
+    assert scaled["spec"]["fallback"]["replicas"] == 2
+
+
 def test_without_it_the_values_say() -> None:
     objects = rendered(PLAIN)
     assert not of_kind(objects, "ScaledObject")

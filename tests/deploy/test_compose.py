@@ -102,6 +102,15 @@ def test_nobody_outside_reaches_an_engine() -> None:
     assert all(service["networks"] == ["engines"] and "ports" not in service for service in engines.values())
 
 
+def test_what_our_processes_write_to_is_theirs_in_the_image() -> None:
+    image = (DEPLOY / "container" / "Containerfile").read_text("utf-8")
+    written = {volume.split(":")[1] for volume in services()["worker"]["volumes"] if not volume.endswith(":ro")}
+    assert written == {"/var/lib/evidock", "/var/lib/evidock-keys"}
+    # An empty volume takes the owner of the folder that it covers; without one it is root's.
+    assert "--home-dir /var/lib/evidock --create-home" in image
+    assert "--owner=evidock --group=evidock --mode=0700 /var/lib/evidock-keys" in image
+
+
 def test_footage_at_a_dock_can_only_be_read() -> None:
     for name in ("worker", "watcher"):
         docks = [volume for volume in services()[name]["volumes"] if "/srv/docks" in volume]
@@ -115,6 +124,14 @@ def test_the_register_keeps_what_it_confirmed_and_the_broker_throws_nothing_away
     assert "--maxmemory-policy noeviction" in told
     assert "requirepass" in told
     assert "--requirepass" not in told
+
+
+def test_limits_are_said_in_the_one_way_that_old_and_new_compose_take() -> None:
+    for name in ("worker", "watcher"):
+        service = services()[name]
+        assert service["mem_limit"]
+        assert service["pids_limit"]
+        assert "resources" not in service.get("deploy", {})
 
 
 def test_no_image_is_a_moving_tag() -> None:

@@ -20,6 +20,8 @@ EXPOSED = {
     "evidock-watch@.service": 1.8,
     "evidock-dock@.service": 1.9,
     "evidock-verify.service": 1.8,
+    "evidock-backup.service": 1.8,
+    "evidock-drill.service": 1.8,
 }
 
 
@@ -79,6 +81,29 @@ def test_the_account_and_the_folders_are_made(tmp_path: Path) -> None:
     assert account.split(":")[5:] == ["/var/lib/evidock", "/usr/sbin/nologin"]
     assert docks.stat().st_gid == int(account.split(":")[3])
     assert docks.stat().st_mode & 0o777 == 0o750
+
+
+def typed(name: str, folder: Path) -> list[str]:
+    """The words that a unit's shell would start our program with, as that shell makes them."""
+    text = (SYSTEMD / name).read_text("utf-8")
+    script = re.search(r"^ExecStart=/bin/sh -euc '(.*)'$", text, re.MULTILINE)
+    assert script
+    shell = script[1].replace("$$", "$").replace("%%", "%").replace("exec /opt/evidock/bin/evidock", "printf '%s\\n'")
+    done = run("sh", "-euc", shell, env={"KEPT": str(folder)})
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_each_backup_has_a_name_of_its_own_and_the_newest_is_tried(tmp_path: Path) -> None:
+    *words, made = typed("evidock-backup.service", tmp_path)
+    assert words == ["backup", "--without-keys", "--output"]
+    for name in ("2026-01-31T013000Z", "2026-02-01T013000Z", Path(made).name):
+        (tmp_path / name).mkdir()
+    assert typed("evidock-drill.service", tmp_path) == ["restore", "--drill", made]
+
+
+def test_a_drill_without_a_backup_fails(tmp_path: Path) -> None:
+    assert typed("evidock-drill.service", tmp_path) == ["restore", "--drill", f"{tmp_path}/*Z"]  # which is not there
 
 
 @pytest.mark.parametrize("name", ["evidock-worker@.service", "evidock-watch@.service"])
