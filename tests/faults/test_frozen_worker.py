@@ -42,7 +42,7 @@ def test_a_worker_frozen_in_a_step_past_its_lease_publishes_nothing(
     gate.mkdir()
     card.mkdir()
     shutil.copy2(tiny("silent").path, card)
-    with installation(tmp_path / "home", lease_s="1", **register_settings) as made:
+    with installation(tmp_path / "home", lease_s="2", **register_settings) as made:
         home = Home(made.settings, made.ports)
         home.add_device(CAMERA.serial)
         made.take_in(card)
@@ -71,7 +71,7 @@ def test_a_worker_frozen_inside_the_embedded_register_holds_up_the_others_and_lo
     # kill it; until then the others wait, say that the register is unavailable, and wait on.
     folder = tmp_path / "gate"
     folder.mkdir()
-    with installation(tmp_path / "home", lease_s="1") as made:
+    with installation(tmp_path / "home", lease_s="2") as made:
         recordings = stock(made, 12)
         with workers(made, 1, module=WORST, words=["index", str(folder), "keep", recordings[0]]) as [holder]:
             until((folder / "inside").exists, "it is in its transaction")

@@ -66,7 +66,7 @@ def run_all(folder: Path, *, how: str, count: int) -> tuple[list[float], int]:
     """Work off `count` recordings beside a poisoned one (none if `how` is empty): the wait of each, and the deaths."""
     starts = folder / "starts"
     starts.mkdir(parents=True)
-    with installation(folder / "home", lease_s="1") as made, ExitStack() as ends:
+    with installation(folder / "home", lease_s="2") as made, ExitStack() as ends:
         poison, *others = stock(made, count + 1)
         began = clocks.now()
         shift = Shift(made, "segment", str(starts), how or "die", poison if how else "none", str(_STEP_S))
