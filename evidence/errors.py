@@ -189,6 +189,12 @@ class ToolMissing(Unavailable):
     code = "tool-missing"
 
 
+class ToolKilled(Unavailable):
+    """A program that worked on a file was killed from outside, as the kernel does when memory runs out."""
+
+    code = "tool-killed"
+
+
 class SourceUnavailable(Unavailable):
     """The file or device to read from has gone."""
 

@@ -5,9 +5,7 @@ A fingerprint only resembles. It proves nothing: that is what digests are for.
 """
 
 import hashlib
-import tempfile
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from evidence.custody import Happening
@@ -18,7 +16,8 @@ from pipeline.media.sandbox.probe import level_in_force
 from pipeline.media.tools import find_ffmpeg
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
-from pipeline.transcode import flagged, scratch_folder
+from pipeline.scratch import scratch
+from pipeline.transcode import flagged
 from storage import layout
 from storage.durable import store_errors
 from storage.register import search
@@ -45,12 +44,10 @@ def fingerprint(recording: str, *, ports: Ports, now: datetime, progress: Progre
     with (
         store_errors("there is no working with files in the scratch folder"),
         ports.store.local_file(layout.derivative_key(made["proxy"]["sha256"])) as proxy,
-        tempfile.TemporaryDirectory(dir=scratch_folder(ports)) as scratch,
+        scratch(ports.spool) as folder,
     ):
         try:
-            print_ = fingerprint_of(
-                proxy, demuxer="mov", duration=examination.duration, scratch=Path(scratch), tool=tool
-            )
+            print_ = fingerprint_of(proxy, demuxer="mov", duration=examination.duration, scratch=folder, tool=tool)
         except (Undecodable, CodecRefused) as error:
             return Done((flagged(recording, code=error.code, reason=error.message),))
     data = print_.to_bytes()

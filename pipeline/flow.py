@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from evidence.custody import Happening
-from evidence.errors import Conflict, EvidockError, LeaseLost, Unavailable
+from evidence.errors import Conflict, EvidockError, LeaseLost, ToolKilled, Unavailable
 from evidence.lifecycle import State
 from pipeline.classify import classify
 from pipeline.ending import UNOBSERVED, Ending, Observer
@@ -129,7 +129,7 @@ def _failed(lease: Lease, error: EvidockError, *, ports: Ports, clock: Clock) ->
         return _lost(error)
     # A conflict is another worker that was quicker with the same bytes: the next try sees it.
     if isinstance(error, Unavailable | Conflict):
-        return _put_back(lease, error.code, error.message, ports=ports, clock=clock)
+        return _put_back(lease, error, ports=ports, clock=clock)
     return _aside(lease, error.code, error.message, ports=ports, clock=clock)
 
 
@@ -182,17 +182,19 @@ def open_released(facts: Facts, happenings: Sequence[Happening], *, now: datetim
     ]
 
 
-def _put_back(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Ending:
+def _put_back(lease: Lease, error: EvidockError, *, ports: Ports, clock: Clock) -> Ending:
+    # What kills our programs may kill them for ever, as what kills its worker does.
+    is_death = isinstance(error, ToolKilled)
     try:
         with ports.register.leasing() as connection:
-            jobs.put_back(connection, lease, now=clock.now(), code=code, text=text)
-    except LeaseLost as error:
-        return _lost(error)
-    return Ending(Result.AGAIN, code)
+            jobs.put_back(connection, lease, now=clock.now(), code=error.code, text=error.message, is_death=is_death)
+    except LeaseLost as lost:
+        return _lost(lost)
+    return Ending(Result.AGAIN, error.code)
 
 
 def _poisoned(lease: Lease, *, ports: Ports, clock: Clock) -> Ending:
-    text = f"{lease.step} ended its worker {jobs.MAX_ATTEMPTS} times without an answer"
+    text = f"{lease.step} ended its worker or its program {jobs.MAX_ATTEMPTS} times without an answer"
     return _aside(lease, "poison", text, ports=ports, clock=clock)
 
 

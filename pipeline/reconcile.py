@@ -5,21 +5,16 @@ Jobs are not in the custody log. After a rebuild, what each recording still need
 state and from what was made of it.
 """
 
-import shutil
 from collections.abc import Iterator
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from evidence.lifecycle import State
-from pipeline import flow, spool
+from pipeline import flow, scratch, spool
 from pipeline.fingerprint import KIND as FINGERPRINT
 from pipeline.ports import Ports
 from storage.register import jobs, search
 from storage.register.search import Connection, Row
-
-# No step takes that long.
-_STALE = timedelta(days=1)
 
 
 def open_missing_jobs(*, ports: Ports, now: datetime) -> list[str]:
@@ -37,14 +32,10 @@ def open_missing_jobs(*, ports: Ports, now: datetime) -> list[str]:
 
 
 def clear_leftovers(*, ports: Ports, now: datetime) -> list[Path]:
-    """Remove what killed steps left in the spool: files of recordings that need them no more, old scratch folders."""
+    """Remove what dead steps left: files of recordings that need them no more, working files, unfinished writes."""
     removed = spool.sweep(ports.spool, is_wanted=lambda recording: _is_being_read(recording, ports))
-    for folder in ports.spool.glob("scratch/*"):
-        with suppress(FileNotFoundError):
-            if folder.stat().st_mtime < (now - _STALE).timestamp():
-                shutil.rmtree(folder, ignore_errors=True)
-                removed.append(folder)
-    return removed
+    ports.store.sweep(now=now)
+    return removed + scratch.sweep(ports.spool)
 
 
 def _is_being_read(recording: str, ports: Ports) -> bool:

@@ -3,15 +3,13 @@
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from evidence.custody import Happening
 from evidence.digest import Digest
-from evidence.errors import CodecRefused, ToolMissing, Undecodable
+from evidence.errors import CodecRefused, Undecodable
 from pipeline.inside import examination_of
 from pipeline.media.photo import read_exif
 from pipeline.media.sandbox.probe import level_in_force
@@ -19,6 +17,7 @@ from pipeline.media.tools import find_ffmpeg
 from pipeline.media.transcode import Made, Source, make_derivatives
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
+from pipeline.scratch import scratch
 from storage import layout
 from storage.durable import store_errors
 from storage.register import search
@@ -43,7 +42,7 @@ def transcode(recording: str, *, ports: Ports, now: datetime, progress: Progress
     with (
         store_errors("there is no working with files in the scratch folder"),
         ports.store.local_file(layout.original_key(digest.hex)) as path,
-        tempfile.TemporaryDirectory(dir=scratch_folder(ports)) as scratch,
+        scratch(ports.spool) as folder,
     ):
         source = Source(
             path=path,
@@ -55,7 +54,7 @@ def transcode(recording: str, *, ports: Ports, now: datetime, progress: Progress
             orientation=read_exif(path).orientation if examination.kind == "photo" else 1,
         )
         try:
-            made = make_derivatives(source, scratch=Path(scratch), tool=find_ffmpeg(ports.ffmpeg), on_progress=progress)
+            made = make_derivatives(source, scratch=folder, tool=find_ffmpeg(ports.ffmpeg), on_progress=progress)
         except (Undecodable, CodecRefused) as error:
             return Done((flagged(recording, code=error.code, reason=error.message),))
         return Done(tuple(rest_derivatives(recording, made, ports=ports)))
@@ -83,13 +82,3 @@ def _rest(recording: str, made: Made, *, ports: Ports) -> Happening:
 def flagged(recording: str, *, code: str, reason: str) -> Happening:
     """The happening that marks a sealed recording as troubled; its bytes are not touched."""
     return Happening("flagged", about(recording), facts={"code": code}, detail={"reason": reason})
-
-
-def scratch_folder(ports: Ports) -> Path:
-    """The folder for working files of the steps; made when it is not there."""
-    folder = ports.spool / "scratch"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ToolMissing(f"no scratch folder: {error}") from error
-    return folder

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from evidence.errors import SandboxMissing, SourceUnavailable, ToolMissing, Unavailable, Undecodable
+from evidence.errors import SandboxMissing, SourceUnavailable, ToolKilled, ToolMissing, Unavailable, Undecodable
 from pipeline.media.received import Tail, receiver
 from pipeline.media.sandbox.command import PATH, Walls, walled
 from pipeline.media.sandbox.walls import NO_PROGRAM, STARTED
@@ -71,7 +71,7 @@ def run_walled(
         Undecodable: a limit was reached.
         ToolMissing: there is no such program, or it cannot be started on this machine.
         SandboxMissing: the walls could not be set up.
-        Unavailable: it was killed from outside, as the kernel does when memory runs out.
+        ToolKilled: it was killed from outside, as the kernel does when memory runs out.
     """
     output = receiver(streams.on_line, streams.on_bytes, streams.stdout_max_bytes)
     errors = Tail()
@@ -275,7 +275,7 @@ def _raise_if_limited(program: str, guard: _Guard, limits: Limits, *, is_started
         # The kernel checks processor time on a tick, and a second is its unit.
         if guard.returncode == -signal.SIGXCPU or guard.cpu_s > limits.cpu_s - 0.5:
             raise Undecodable(f"{name} used more than {limits.cpu_s} s of processor time", limit="cpu_s")
-        raise Unavailable(f"{name} was killed from outside; memory may have run out", program=name)
+        raise ToolKilled(f"{name} was killed from outside; memory may have run out", program=name)
 
 
 def _raise_if_not_started(program: str, returncode: int, said: bytes, words: str) -> None:

@@ -212,10 +212,12 @@ def kill(connection: Connection, lease: Lease, *, code: str, text: str) -> None:
     _held(connection, lease, {"state": "dead", "error_code": code, "error_text": text})
 
 
-def put_back(connection: Connection, lease: Lease, *, now: datetime, code: str, text: str) -> None:
-    """Give the job back after a clean failure, due again after a growing pause (at most 30 s).
+def put_back(
+    connection: Connection, lease: Lease, *, now: datetime, code: str, text: str, is_death: bool = False
+) -> None:
+    """Give the job back after a failure, due again after a growing pause (at most 30 s).
 
-    A clean failure is no death: it does not count against MAX_ATTEMPTS.
+    A clean failure does not count against MAX_ATTEMPTS; the death of a program that worked for it does.
 
     Raises:
         LeaseLost: another lease has been given since.
@@ -224,7 +226,7 @@ def put_back(connection: Connection, lease: Lease, *, now: datetime, code: str, 
     pause = min(2**failures * 0.25, _BACKOFF_LIMIT_S)
     values = {
         "state": "runnable",
-        "attempts": jobs.c.attempts - 1,
+        "attempts": jobs.c.attempts - (0 if is_death else 1),
         "failures": failures + 1,
         "due_at": instant.to_text(now + timedelta(seconds=pause)),
         "error_code": code,

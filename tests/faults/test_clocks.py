@@ -185,7 +185,6 @@ def slow_encoder(folder: Path) -> Path:
     return program
 
 
-@pytest.mark.xfail(strict=True, reason="a day by the wall clock is taken for a day: see `reconcile.clear_leftovers`")
 def test_a_worker_that_starts_after_the_clock_was_set_leaves_the_scratch_of_running_steps(tmp_path: Path) -> None:
     # A dock whose battery is empty boots in another year; its clock is set while a first worker encodes.
     card = tmp_path / "card"

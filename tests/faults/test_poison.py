@@ -128,7 +128,6 @@ def words_of_job(made: Installation, recording: str) -> str:
     return str(made.job(f"transcode:{recording}")["error_text"])
 
 
-@pytest.mark.xfail(strict=True, reason="an encoder that is always killed is tried for ever: see `flow._failed`")
 def test_a_file_whose_encoder_is_always_killed_is_flagged_after_three_starts(tmp_path: Path) -> None:
     card = tmp_path / "card"
     card.mkdir()
