@@ -19,6 +19,8 @@ def running(commands: Sequence[Sequence[str]], *, home: Path, log: Path) -> Iter
     What they say goes to the file `log`.
     """
     environment = {**os.environ, "EVIDOCK_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    # One address cannot be two processes'.
+    environment.pop("EVIDOCK_OPERATE", None)
     with log.open("ab") as words:
         started = [_start(command, environment, words.fileno()) for command in commands]
         try:

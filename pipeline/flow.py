@@ -156,7 +156,7 @@ def _commit(lease: Lease, done: Done, *, ports: Ports, clock: Clock) -> tuple[li
 
 
 def lane_of(step: str, *, dock: str, place: str) -> Lane:
-    """Where a step of a recording belongs; `place` is the installation whose spool has its bytes."""
+    """Where a step of a recording belongs; `place` is the installation whose spool has its bytes, if that is known."""
     return Lane(dock, place if step in SPOOLING else None)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from evidence.errors import NotFound
 from evidence.lifecycle import State
 from pipeline import flow, scratch, spool
 from pipeline.fingerprint import KIND as FINGERPRINT
@@ -26,9 +27,24 @@ def open_missing_jobs(*, ports: Ports, now: datetime) -> list[str]:
             for step in missing_steps(facts.connection, row)
         ]
         return [
-            facts.enqueue(step, row["id"], now=now, lane=flow.lane_of(step, dock=row["dock"], place=ports.place))
+            facts.enqueue(
+                step,
+                row["id"],
+                now=now,
+                lane=flow.lane_of(step, dock=row["dock"], place=_place_of(facts.connection, row, ports)),
+            )
             for step, row in wanted
         ]
+
+
+def _place_of(connection: Connection, row: Row, ports: Ports) -> str:
+    """Ours, where the file that was offered can be seen from here; else any: who sees it will be found by trying."""
+    try:
+        offer = search.offer_of(connection, row["id"])
+    except NotFound:
+        return ""
+    has_bytes = spool.spooled(ports.spool, row["id"]).original.exists() or Path(offer["root"], offer["path"]).exists()
+    return ports.place if has_bytes else ""
 
 
 def clear_leftovers(*, ports: Ports, now: datetime) -> list[Path]:

@@ -17,7 +17,12 @@ from tests.support import error_table
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("evidence", "storage", "pipeline", "devices", "workers", "app")
 OURS = (*SHIPPED, "deploy", "tests", "bench")
-LOCKS = ("requirements.lock", "requirements-dev.lock", "deploy/bootstrap/uv-requirements.txt")
+LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "deploy/bootstrap/uv-requirements.txt",
+    "deploy/lint/tools.txt",
+)
 NAMELESS = {"utils", "util", "helpers", "common", "base", "misc"}
 
 # Built from parts, so that this file does not hold what it looks for.
