@@ -5,6 +5,7 @@
 that shows it succeed with that wall taken away, so that a wall which does nothing would be seen.
 """
 
+import errno
 import os
 import subprocess
 import sys
@@ -126,6 +127,24 @@ def _python(code: str, level: Level, folder: Path) -> str:
         env={},
     )
     return done.stdout.decode() + done.stderr
+
+
+def test_without_the_filter_an_older_landlock_lets_the_input_be_emptied() -> None:
+    need("landlock")
+    assert {"empty-input", "empty-input-open"} <= tried(Walls("landlock", abi=2, has_filter=False))
+
+
+@pytest.mark.parametrize("number", [57, 58, 200, 129], ids=["fork", "vfork", "tkill", "rt_sigqueueinfo"])
+def test_the_older_calls_that_reach_other_processes_are_refused_too(number: int, tmp_path: Path) -> None:
+    code = (
+        "import ctypes; libc = ctypes.CDLL(None, use_errno=True); "
+        f"print(libc.syscall({number}, 1, 0, 0), ctypes.get_errno())"
+    )
+    if os.uname().machine != "x86_64":
+        missing("a machine that has these calls", remedy="run the tests on x86-64, too")
+    for level in LEVELS:
+        need(level)
+        assert _python(code, level, tmp_path) == f"-1 {errno.EPERM}\n"
 
 
 # --- the probe and the policy -----------------------------------------------------------------------

@@ -24,6 +24,8 @@ def main(arguments: list[str]) -> None:
         "change": lambda: os.open(forbidden, os.O_WRONLY),
         "truncate": lambda: os.truncate(forbidden, 0),
         "truncate-open": lambda: os.open(forbidden, os.O_RDONLY | os.O_TRUNC),
+        "empty-input": lambda: os.truncate(given, 0),
+        "empty-input-open": lambda: os.open(given, os.O_RDONLY | os.O_TRUNC),
         "chmod": lambda: os.chmod(forbidden, 0o777),  # noqa: PTH101, S103
         "link": lambda: os.link(forbidden, f"{output}.link"),
         "tcp": lambda: _connect(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", int(port))),

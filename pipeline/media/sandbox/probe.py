@@ -29,7 +29,7 @@ Policy = Literal["required", "off"]
 _LIMITS = Limits(wall_s=20, cpu_s=10, address_space_bytes=1 << 30, output_bytes=1 << 16)
 _ALLOWED = frozenset({"input", "output"})
 _READS = frozenset({"read", "list", "link"})
-_WRITES = frozenset({"create", "change", "truncate", "truncate-open", "chmod"})
+_WRITES = frozenset({"create", "change", "truncate", "truncate-open", "empty-input", "empty-input-open", "chmod"})
 _NETWORK = frozenset({"tcp", "udp", "unix"})
 
 
