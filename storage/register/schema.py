@@ -118,6 +118,7 @@ for _name, _columns in (("", ()), ("officer_", ("officer",)), ("device_", ("devi
         f"ix_recordings_{_name}over_midnight",
         *(recordings.c[column] for column in _columns),
         recordings.c.end_at,
+        recordings.c.start_at,
         sqlite_where=text(OVER_MIDNIGHT.replace("recordings.", "")),
         postgresql_where=text(OVER_MIDNIGHT.replace("recordings.", "")),
     )

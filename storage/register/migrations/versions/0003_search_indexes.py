@@ -18,9 +18,9 @@ _NEW = {
     "ix_recordings_device_start": ["device", "start_at", "id"],
 }
 _OVER_MIDNIGHT = {
-    "ix_recordings_over_midnight": ["end_at"],
-    "ix_recordings_officer_over_midnight": ["officer", "end_at"],
-    "ix_recordings_device_over_midnight": ["device", "end_at"],
+    "ix_recordings_over_midnight": ["end_at", "start_at"],
+    "ix_recordings_officer_over_midnight": ["officer", "end_at", "start_at"],
+    "ix_recordings_device_over_midnight": ["device", "end_at", "start_at"],
 }
 _CONDITION = "substr(start_at, 1, 10) < substr(end_at, 1, 10)"
 
