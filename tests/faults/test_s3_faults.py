@@ -280,8 +280,10 @@ def test_a_server_killed_right_after_its_answers_has_kept_what_it_acknowledged(t
         for round_ in range(times(1, 20)):
             _write_until_killed(round_, hasty, server.kill, acknowledged, rng)
             server.start()
-            for key, data in acknowledged.items():
-                assert store.measure(key) == digest_of(data), key
+            for key in [key for key in acknowledged if key.startswith(f"derivatives/{round_}/")]:
+                assert store.measure(key) == digest_of(acknowledged[key]), key
+        for key, data in acknowledged.items():
+            assert store.measure(key) == digest_of(data), key
         assert len(acknowledged) >= 10
 
 
