@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where every file of the hostile corpus goes through a whole ingest, in the real sandbox (F17).
 
-The ingest runs once, in a process and a network namespace of its own; each file is a test of its own.
+The ingest runs once, in a process and a network namespace of its own; each file is a test of its own. Every landing
+takes every other file; `make chaos` takes all (tests/faults/test_mutated_media.py).
 """
 
 from pathlib import Path
@@ -9,17 +10,21 @@ from typing import Any
 
 import pytest
 
+from tests.support.chaos import times
 from tests.support.hostile_media import corpus
 from tests.support.hostile_run import Watched, check, check_one, run
 from tests.support.hostile_texts import Bait, Hostile
 
+EVERY = times(2, 1)
+TAKEN = corpus()[::EVERY]
+
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return run(tmp_path_factory.mktemp("corpus"))
+    return run(tmp_path_factory.mktemp("corpus"), every=EVERY)
 
 
-@pytest.mark.parametrize("hostile", corpus(), ids=lambda one: one.name)
+@pytest.mark.parametrize("hostile", TAKEN, ids=lambda one: one.name)
 def test_a_hostile_file_ends_in_time_as_what_it_must_become(hostile: Hostile, found: dict[str, Any]) -> None:
     check_one(hostile, found["files"][hostile.file], level="full")
 
@@ -34,7 +39,7 @@ def test_no_hostile_file_sent_a_packet(found: dict[str, Any]) -> None:
 
 
 def test_the_worker_lived_and_its_memory_was_bounded(found: dict[str, Any]) -> None:
-    assert len(found["files"]) == len(corpus())
+    assert len(found["files"]) == len(TAKEN) >= 60
     assert found["skipped"] == []
     assert found["peak_bytes"] <= 2 << 30
 
@@ -44,7 +49,7 @@ def test_no_hostile_file_left_anything_in_the_spool(found: dict[str, Any]) -> No
 
 
 def test_without_bubblewrap_a_share_of_the_corpus_fares_no_better(tmp_path: Path) -> None:
-    check(run(tmp_path, every=9, has_bubblewrap=False), level="landlock")
+    check(run(tmp_path, every=15, has_bubblewrap=False), level="landlock")
 
 
 def test_the_corpus_is_large_and_its_files_differ() -> None:

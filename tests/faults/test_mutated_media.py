@@ -7,6 +7,8 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
+
 from evidence.digest import Digest
 from evidence.errors import Unacceptable
 from pipeline.media.examination import Examination
@@ -96,5 +98,6 @@ def test_mutated_footage_never_harms_the_worker(tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 <= 2 << 30
 
 
-def test_the_whole_corpus_fares_no_better_without_bubblewrap(tmp_path: Path) -> None:
-    check(run(tmp_path, every=times(20, 1), has_bubblewrap=False), level="landlock")
+@pytest.mark.parametrize("level", ["full", "landlock"])
+def test_the_whole_corpus_is_held_by_every_level(level: str, tmp_path: Path) -> None:
+    check(run(tmp_path, every=times(46, 1), has_bubblewrap=level == "full"), level=level)
