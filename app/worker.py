@@ -57,7 +57,7 @@ def run_worker(
         if told := walls.notice(settings):
             notes.tell(told)
         clock = clocks.clock(settings.lease_s, is_shared=ports.register.is_shared)
-        clear_leftovers(ports=ports, now=clocks.now())
+        clear_leftovers(ports=ports)
         serve(
             ports,
             link,

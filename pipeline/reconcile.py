@@ -47,10 +47,9 @@ def _place_of(connection: Connection, row: Row, ports: Ports) -> str:
     return ports.place if has_bytes else ""
 
 
-def clear_leftovers(*, ports: Ports, now: datetime) -> list[Path]:
+def clear_leftovers(*, ports: Ports) -> list[Path]:
     """Remove what dead steps left: files of recordings that need them no more, working files, unfinished writes."""
     removed = spool.sweep(ports.spool, is_wanted=lambda recording: _is_being_read(recording, ports))
-    ports.store.sweep(now=now)
     return removed + scratch.sweep(ports.spool)
 
 

@@ -186,6 +186,14 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def strays(self) -> Iterator[str]:
+        """Names of what stands in the store and is nobody's object, and of objects that something was put over.
+
+        Our readers are not misled by either; somebody has been there all the same.
+
+        """
+        ...
+
     def local_file(self, key: str) -> AbstractContextManager[Path]:
         """A readable file that holds the object, for as long as the context is open. Never write to it.
 

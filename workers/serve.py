@@ -25,6 +25,7 @@ from workers.solitude import Solitude
 # How long an idle consumer sleeps between two looks: half of it is what a hint waits on an idle machine.
 _IDLE_MS = 50
 _PUBLISH_S = 60.0
+_SWEEP_S = 3600.0
 _STOPPED = "stopped"
 
 
@@ -101,6 +102,7 @@ def serve(
     rounds = [
         Rounds("relay", relay, stop=stop, tell=tell, attendant=attendant),
         Rounds("custody log", partial(_publish, ports), stop=stop, tell=tell, attendant=attendant),
+        Rounds("leftovers", partial(_sweep, ports, clock), stop=stop, tell=tell, attendant=attendant),
     ]
     worker.start()
     for one in rounds:
@@ -118,6 +120,11 @@ def serve(
 def _publish(ports: Ports) -> float:
     publish(ports.register, ports.log)
     return _PUBLISH_S
+
+
+def _sweep(ports: Ports, clock: Clock) -> float:
+    ports.store.sweep(now=clock.now())
+    return _SWEEP_S
 
 
 def _leave(ports: Ports, *, owner: str, clock: Clock, tell: Tell) -> None:

@@ -89,7 +89,7 @@ def ingest_files(
     Raises:
         DiskLow, Overloaded: `admission` refused a file for longer than we wait; what was taken before is done.
     """
-    clear_leftovers(ports=ports, now=clocks.now())
+    clear_leftovers(ports=ports)
     taken = _Intake()
 
     def work() -> None:

@@ -49,6 +49,8 @@ def verify_all(ports: Ports, *, progress: Progress = unheard) -> CheckReport:
     _check_store(ledger.told, checkpoints, ports, sheet=sheet)
     spare = spare_tokens(ledger.told, names, checkpoints, ports=ports, sheet=sheet)
     check_names(ledger.told, names, spare=spare, sheet=sheet)
+    for name in ports.store.strays():
+        sheet.remark(f"{name}: somebody put something there or over it; what is ours is as the other findings say")
     return sheet.report()
 
 
