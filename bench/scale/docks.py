@@ -239,5 +239,5 @@ def _goals(wide: Seen, tight: Seen, load: Load, narrow: Load) -> tuple[Goal, ...
         ),
         Goal("memory after warm-up, the process that grew most", "≤ 1.05 ×", f"{worst:.3f} ×", worst <= 1.05),
         Goal(f"open jobs at a limit of {narrow.backlog}", f"≤ {limit}", str(most), most <= limit),
-        Goal("files put aside or lost", "0", str(wide.put_aside), wide.put_aside == 0),
+        Goal("files put aside", "0", str(wide.put_aside), wide.put_aside == 0),
     )
