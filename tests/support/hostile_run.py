@@ -138,7 +138,7 @@ def run(folder: Path, *, every: int = 1, has_bubblewrap: bool = True) -> dict[st
     words = [sys.executable, "-m", "tests.support.hostile_run", str(folder), str(every)]
     apart = ["unshare", "-n", "-m", "sh", "-c", f'{hide}exec "$@"', "sh", *words]
     done = subprocess.run(apart, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, f"the worker died: {done.stderr[-2000:]}"
+    assert done.returncode == 0, f"the worker died ({done.returncode}): {done.stderr[-2000:]}"
     found: dict[str, Any] = json.loads((folder / "found.json").read_text())
     return found
 
