@@ -83,7 +83,7 @@ def assert_put_aside(made: Installation, poison: str, starts: Path) -> None:
     assert len(list(starts.iterdir())) <= 3
     row = made.recording(poison)
     assert (row["state"], row["problem_code"]) == ("quarantined", "poison")
-    assert row["problem_text"] == "segment ended its worker 3 times without an answer"
+    assert row["problem_text"] == "segment ended its worker or its program 3 times without an answer"
 
 
 def waits(made: Installation, recordings: list[str], *, since: datetime) -> list[float]:
