@@ -89,7 +89,7 @@ def _put_in_place(fresh: Path, place: Path) -> Path | None:
     """
     old = None
     if place.exists():
-        old = place.with_name(f"{place.name}.before-{clocks.now():%Y%m%dT%H%M%S}")
+        old = place.with_name(f"{place.name}.before-{clocks.now():%Y%m%dT%H%M%S%f}")
         for suffix in _SIDE_FILES:
             _move(Path(f"{place}{suffix}"), Path(f"{old}{suffix}"))
         os.link(place, old)

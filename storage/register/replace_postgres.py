@@ -54,7 +54,7 @@ def replace_register(
     # An empty one is filled where it is: there is nothing to keep, and perhaps no leave to make a schema.
     with _engine(url, schema=None if is_empty else _FRESH) as engine:
         found = fill(open_prepared(engine, store=store, signer=signer, chance=chance))
-    return found, None if is_empty else _swap(url, place, f"before_{now:%Y%m%dt%H%M%S}")
+    return found, None if is_empty else _swap(url, place, f"before_{now:%Y%m%dt%H%M%S%f}")
 
 
 def _swap(url: str, place: str, kept: str) -> str:
