@@ -84,8 +84,10 @@ def offer_of_row(row: search.Row) -> Offer:
     return Offer.from_json({name: row[name] for name in ("dock", "path", "name", "size_bytes", "mtime_ns")})
 
 
-def read_source(offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, progress: Progress) -> Digest:
-    """Read the offered file once, into the spool; `root` is as the register shows it.
+def read_source(
+    offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, progress: Progress, is_to_last: bool = False
+) -> Digest:
+    """Read the offered file once, into the spool; `root` is as the register shows it, `is_to_last` as for the copy.
 
     Raises:
         StillChanging: it is not as it was offered.
@@ -102,6 +104,7 @@ def read_source(offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, 
             files.original,
             size_bytes=offer.size_bytes,
             progress=lambda done: progress(done * _COPY_SHARE),
+            is_to_last=is_to_last,
         )
 
 

@@ -103,6 +103,8 @@ def _is_whole(original: search.Row, *, files: spool.Spooled, wanted: set[Path]) 
     """True when the wanted spool files are those the measured event speaks of; the bytes themselves are read back."""
     if not all(path.exists() for path in wanted):
         return False
+    if files.original in wanted and files.original.stat().st_size != original["size_bytes"]:
+        return False
     if files.chunks in wanted and not _leads_to(files.chunks.read_bytes(), original["chunk_root"]):
         return False
     return files.packets not in wanted or _digest_of(files.packets).hex == original["packets_sha256"]
@@ -117,7 +119,8 @@ def _read_again(recording: str, original: search.Row, *, digest: Digest, files: 
     with ports.register.view() as connection:
         offered = search.offer_of(connection, recording)
     offer = offer_of_row(offered)
-    found = read_source(offer, offered["root"], ports=ports, files=files, progress=unheard)
+    # To last: it takes the place of a copy that does, and a power cut must not leave a name without its bytes.
+    found = read_source(offer, offered["root"], ports=ports, files=files, progress=unheard, is_to_last=True)
     if found != digest:
         raise FixityMismatch(
             f"the source of {recording} has other bytes than were measured",

@@ -45,11 +45,13 @@ def spooled(spool: Path, recording: str) -> Spooled:
     return Spooled(*(spool / f"{recording}.{part}" for part in ("original", "chunks", "packets")))
 
 
-def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: Progress = unheard) -> Digest:
+def copy_measured(
+    source: BinaryIO, target: Path, *, size_bytes: int, progress: Progress = unheard, is_to_last: bool = False
+) -> Digest:
     """Copy `source` to `target`, reading each byte once, and return the digest of what was read.
 
-    Memory is flat: two blocks of 8 MiB. `target` has its name only when it is whole; it would survive
-    a power cut only after `storage.durable.kept_durably`.
+    Memory is flat: two blocks of 8 MiB. `target` has its name only when it is whole. With `is_to_last` its bytes
+    would survive a power cut before it gets the name; otherwise only after `storage.durable.kept_durably`.
 
     Raises:
         StillChanging: the source was written to meanwhile, or has another size than was offered.
@@ -60,6 +62,8 @@ def copy_measured(source: BinaryIO, target: Path, *, size_bytes: int, progress: 
     with placed(target) as draft:
         with _writing(draft) as out:
             digest = _pump(source, out, expect=size_bytes, progress=progress)
+            if is_to_last:
+                os.fsync(out.fileno())
         after = seen(source)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise StillChanging("the file was written to while it was read; it is taken when it is quiet")
