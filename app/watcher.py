@@ -164,7 +164,7 @@ class Watch:
         if is_new:
             self._seen.figures.arrived()
             self._note("took", f"took {showable(offer.path)} as {recording}", recording=recording, offer=offer.id)
-            self._link.hints.send(job)
+            self._link.hints.send_when_idle(job)
 
     def _look_back(self) -> None:
         """Have files offered anew that turned out to be changing, later each time; forget what is measured."""

@@ -6,6 +6,7 @@ custody events, its job and the next jobs in one transaction that the lease's fe
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -126,14 +127,17 @@ def _attempt(lease: Lease, *, ports: Ports, clock: Clock, hint: Hint | None, on_
 
 def _failed(lease: Lease, error: EvidockError, *, ports: Ports, clock: Clock) -> Ending:
     if isinstance(error, LeaseLost):
-        return _lost(error)
+        return _lost(lease, error, ports=ports)
     # A conflict is another worker that was quicker with the same bytes: the next try sees it.
     if isinstance(error, Unavailable | Conflict):
         return _put_back(lease, error, ports=ports, clock=clock)
     return _aside(lease, error.code, error.message, ports=ports, clock=clock)
 
 
-def _lost(error: LeaseLost) -> Ending:
+def _lost(lease: Lease, error: LeaseLost, *, ports: Ports) -> Ending:
+    """Take back the attempt of a worker that was slow or frozen, and lives: only deaths are counted."""
+    with suppress(Unavailable), ports.register.leasing() as connection:
+        jobs.forgive(connection, lease)
     return Ending(Result.LOST, error.code)
 
 
@@ -189,7 +193,7 @@ def _put_back(lease: Lease, error: EvidockError, *, ports: Ports, clock: Clock) 
         with ports.register.leasing() as connection:
             jobs.put_back(connection, lease, now=clock.now(), code=error.code, text=error.message, is_death=is_death)
     except LeaseLost as lost:
-        return _lost(lost)
+        return _lost(lease, lost, ports=ports)
     return Ending(Result.AGAIN, error.code)
 
 
@@ -213,5 +217,5 @@ def _aside(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) ->
                 aside = flagged(lease.subject, code=code, reason=text)
             facts.record(aside, actor=ports.actor, at=clock.now())
     except LeaseLost as error:
-        return _lost(error)
+        return _lost(lease, error, ports=ports)
     return Ending(Result.ASIDE, code, (aside,))

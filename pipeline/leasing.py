@@ -65,7 +65,7 @@ class Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
-        period, waited = 1.0, 0.0
+        period, waited = min(1.0, self._clock.lease_s / 3), 0.0
         while not self._ended.wait(period):
             waited += period
             if self._permille == self._written and waited < self._clock.lease_s / 3:

@@ -7,7 +7,7 @@ tamper-evident, and nothing is said of a lock.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evidence import instant
 from evidence.term import Term
@@ -17,6 +17,7 @@ from storage.objects import Protection
 from storage.register import search
 
 # A lock needs a date, also one for good; services take no date without bounds.
+_CLOCKS_DIFFER = timedelta(days=1)
 _FOR_GOOD = Term(months=12 * 100)
 
 
@@ -43,18 +44,23 @@ def lock_receipt(sha256: str, *, ports: Ports, now: datetime) -> None:
 
 
 def lock_classified(row: search.Row, originals: list[search.Row], item: str, *, ports: Ports, now: datetime) -> None:
-    """Extend the locks of a recording to the hard floor of its item, counted from its end, or from now when unknown.
+    """Extend the locks of a recording to the hard floor of its item, counted from its end as far as that can be.
 
     Raises:
         NotProtected, StoreUnavailable: as above.
     """
-    ended = row["end_at"] or row["start_at"]
-    start = now if ended is None else max(now, instant.from_text(ended))
-    until = _end(ports.catalog.items[item].floor, start)
+    until = _end(ports.catalog.items[item].floor, max(now, _ended(row, now)))
     for original in originals:
         sha256 = original["sha256"]
         for key in (*_tables(sha256, ports), layout.receipt_key(sha256), layout.original_key(sha256)):
             ports.store.protect(key, until=until)
+
+
+def _ended(row: search.Row, now: datetime) -> datetime:
+    """When the recording ended; a camera's claim of a far future must not lock for a century what no one can unlock."""
+    told = row["end_at"] or row["start_at"]
+    ended = now if told is None else instant.from_text(told)
+    return ended if ended <= now + _CLOCKS_DIFFER else now
 
 
 def told(protection: Protection) -> dict[str, str]:

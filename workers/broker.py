@@ -29,6 +29,7 @@ HEARTBEAT_MS = 15_000
 _ALWAYS = 1_000_000
 _DEAD_LETTERS_MS = 60_000
 _AWAY_PAUSE_S = 0.25
+_HARDLY_ANYTHING = 4
 _AWAY = (redis.RedisError, ConnectionClosed)
 
 
@@ -100,6 +101,11 @@ class Hints:
         except _AWAY:
             return False
         return True
+
+    def send_when_idle(self, job: str) -> bool:
+        """Say it now when hardly anything waits; else leave it to the relay, which gives every dock its turn."""
+        waiting = self.waiting()
+        return waiting is not None and waiting < _HARDLY_ANYTHING and self.send(job)
 
     def waiting(self) -> int | None:
         """How many hints are queued or being worked on; None when the server is away."""

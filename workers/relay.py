@@ -11,11 +11,11 @@ from storage.register import jobs
 from storage.register.register import Register
 from workers.link import Link
 
-# Enough to keep workers busy between two rounds, few enough to come anew in a moment when all are lost.
-_AT_HAND = 64
+# Enough to keep workers busy between two rounds; few, because what is queued is past the docks' turns.
+_AT_HAND = 24
 # A job that is runnable still, this long after its hint: the hint was lost, or waits behind long steps.
 _AGAIN_S = 10.0
-_BUSY_S, _IDLE_S = 0.2, 1.0
+_BUSY_S, _IDLE_S = 0.1, 1.0
 
 
 class Relay:

@@ -54,6 +54,8 @@ class Runner:
         """Run the job if it can be had now; alone when it is its last start. Nothing new once `stop` is set."""
         try:
             last = self._is_last_start(job)
+            if last is None:
+                return  # a hint that came twice, or too late
             with self._solitude.alone() if last else self._solitude.together():
                 if not self._stop.is_set():
                     self._run(job)
@@ -63,15 +65,16 @@ class Runner:
         else:
             self._outage.is_over()
 
-    def _is_last_start(self, job: str) -> bool:
-        # Attempts that had an answer are not counted: what is counted here ended with its process.
+    def _is_last_start(self, job: str) -> bool | None:
+        # None for a job that is finished. Attempts that had an answer are not counted: what is counted here
+        # ended with its process.
         subject = job.partition(":")[2]
         with self._register.view() as connection:
             rows = jobs.open_jobs(connection, [subject])
-        return any(row.id == job and row.attempts == jobs.MAX_ATTEMPTS - 1 for row in rows)
+        return next((row.attempts == jobs.MAX_ATTEMPTS - 1 for row in rows if row.id == job), None)
 
     def _hint(self, job: str) -> None:
-        self._hints.send(job)
+        self._hints.send_when_idle(job)
 
 
 def serve(

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
@@ -174,14 +174,27 @@ class EmbeddedValkey:
     def _end_silent_keeper(self) -> None:
         deadline = time.monotonic() + _START_S
         while self._is_kept():
-            # The number is of a process that holds the lock at this moment, so it is no other's.
             number = self._number(keeper.KEEPER_LOCK)
             if number is not None:
-                with suppress(ProcessLookupError):
-                    os.kill(number, signal.SIGKILL)
+                self._end(number)
             if time.monotonic() > deadline:
                 raise Unavailable("an embedded broker that does not answer could not be ended")
             time.sleep(_POLL_S)
+
+    def _end(self, number: int) -> None:
+        """End our keeper of this number; the number may be an earlier keeper's, and another process's by now."""
+        try:
+            process = os.pidfd_open(number)
+        except ProcessLookupError:
+            return
+        try:
+            said = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
+            if os.fsencode(keeper.__file__) in said and os.fsencode(self._path.absolute()) in said:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        finally:
+            os.close(process)
 
     def _start(self, program: Path) -> None:
         # -I and -S: nothing from the surroundings is imported by a process that may outlive us.

@@ -23,7 +23,7 @@ _PUBLISH = 0x65766964_50
 _MIGRATE = 0x65766964_4D
 
 # A frozen process must not hold up the others: longer than any pause of a live one.
-_IDLE_IN_TRANSACTION_S = 30
+_IDLE_IN_TRANSACTION_S = 10
 # Publication works outside the database meanwhile; two at once write the same bytes, so this may be cut short.
 _IDLE_PUBLISHER_S = 120
 _CONNECT_S = 10
@@ -58,7 +58,7 @@ class PostgresEngine:
                 "keepalives_idle": 15,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
-                "tcp_user_timeout": _IDLE_IN_TRANSACTION_S * 1000,
+                "tcp_user_timeout": 30_000,
                 "options": " ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items()),
             },
         )

@@ -212,6 +212,15 @@ def kill(connection: Connection, lease: Lease, *, code: str, text: str) -> None:
     _held(connection, lease, {"state": "dead", "error_code": code, "error_text": text})
 
 
+def forgive(connection: Connection, lease: Lease) -> None:
+    """Take back the attempt of a lease that was lost to another while its worker lived."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == lease.job, jobs.c.state.in_(OPEN), jobs.c.fence > lease.fence, jobs.c.attempts > 0)
+        .values(attempts=jobs.c.attempts - 1)
+    )
+
+
 def put_back(
     connection: Connection, lease: Lease, *, now: datetime, code: str, text: str, is_death: bool = False
 ) -> None:
@@ -254,23 +263,13 @@ def runnable(
 
     A dock that brings ten thousand files thereby holds up no other. With `subjects`, of those only.
     """
-    wanted = [_here(place)]
+    wanted = [or_(_is_due(now), _has_ended(tick)), _here(place)]
     if subjects is not None:
         wanted.append(jobs.c.subject.in_(subjects))
-    of_dock: dict[str, list[tuple[str, str]]] = {}
-    # What waited longest for its dock's turn was taken once already.
-    for row in connection.execute(select(jobs.c.dock, jobs.c.created_at, jobs.c.id).where(_has_ended(tick), *wanted)):
-        of_dock.setdefault(row.dock, []).append((row.created_at, row.id))
-    for dock in list(connection.scalars(select(jobs.c.dock).where(_is_due(now), *wanted).distinct())):
-        oldest = (
-            select(jobs.c.created_at, jobs.c.id)
-            .where(jobs.c.dock == dock, _is_due(now), *wanted)
-            .order_by(jobs.c.created_at)
-            .limit(limit)
-        )
-        of_dock.setdefault(dock, []).extend((row.created_at, row.id) for row in connection.execute(oldest))
-    turns = [(turn, *one) for waiting in of_dock.values() for turn, one in enumerate(sorted(waiting))]
-    return [job for _, _, job in sorted(turns)[:limit]]
+    turn = func.row_number().over(partition_by=jobs.c.dock, order_by=(jobs.c.created_at, jobs.c.id))
+    queued = select(jobs.c.id, jobs.c.created_at, turn.label("turn")).where(*wanted).subquery()
+    fair = select(queued.c.id).order_by(queued.c.turn, queued.c.created_at, queued.c.id).limit(limit)
+    return list(connection.scalars(fair))
 
 
 def open_jobs(connection: Connection, subjects: Sequence[str] | None = None) -> list[Row[Any]]:
