@@ -18,7 +18,7 @@ def ignore(_: str) -> None:
     """A sentence that nobody is told."""
 
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 4.0
 
 
 class Attendant(Protocol):

@@ -8,6 +8,7 @@ checkpoint. Killed anywhere, the next call starts at (1), finds what stands, and
 
 from sqlalchemy import func, insert, select, update
 
+from evidence.errors import Conflict
 from storage.custody_log import CustodyLog, SignedCheckpoint
 from storage.register.register import Register
 from storage.register.schema import checkpoints, custody_events
@@ -21,21 +22,48 @@ def publish(register: Register, log: CustodyLog) -> SignedCheckpoint | None:
         LogInconsistent, Conflict: the log at rest contradicts the register: a person must look.
     """
     with register.publishing():
-        _number(register)
-        newest = log.newest()
-        if newest is not None:
-            _remember(register, newest)  # what an earlier call published before it died
-        # One entry of overlap: a register that was rolled back, or has another event at the end of
-        # the log, is refused by the log instead of losing its events below the published size.
-        at = 0 if newest is None else max(0, newest.size - 1)
-        entries = _entries(register, at)
-        if entries or newest is not None:
-            newest = log.publish(entries, at=at)
-            _remember(register, newest)
-        return newest
+        while True:
+            newest = _publish_once(register, log)
+            # Frozen for so long that others published meanwhile, we may have set the pointer back: on to where it was.
+            if newest is None or newest.size >= _furthest(register):
+                return newest
 
 
-def _number(register: Register) -> None:
+def _publish_once(register: Register, log: CustodyLog) -> SignedCheckpoint | None:
+    _give_places(register)
+    newest = log.newest()
+    if newest is not None:
+        _remember(register, newest)  # what an earlier call published before it died
+    # One entry of overlap: a register that was rolled back, or has another event at the end of
+    # the log, is refused by the log instead of losing its events below the published size.
+    at = 0 if newest is None else max(0, newest.size - 1)
+    entries = _entries(register, at)
+    if not entries and newest is None:
+        return None
+    try:
+        published = log.publish(entries, at=at)
+    except Conflict:
+        if _numbered(register) <= at + len(entries):
+            raise
+        return newest  # others published meanwhile what the register had not given us: no contradiction
+    _remember(register, published)
+    return published
+
+
+def _numbered(register: Register) -> int:
+    """How many events have their place in the log."""
+    with register.view() as connection:
+        last = connection.scalar(select(func.max(custody_events.c.leaf_index)))
+    return 0 if last is None else last + 1
+
+
+def _furthest(register: Register) -> int:
+    """The size of the largest checkpoint that the register knows."""
+    with register.view() as connection:
+        return connection.scalar(select(func.max(checkpoints.c.size))) or 0
+
+
+def _give_places(register: Register) -> None:
     with register.begin() as facts:
         column = custody_events.c.leaf_index
         last = facts.connection.scalar(select(func.max(column)))

@@ -142,7 +142,7 @@ def test_an_outage_is_told_once_and_so_is_its_end() -> None:
     outage.is_over()
     assert told == ["relay: it is locked (register-unavailable); trying on", "relay: works again"]
     assert pauses == sorted(pauses)
-    assert (pauses[0], pauses[-1]) == (0.25, 10.0)
+    assert (pauses[0], pauses[-1]) == (0.25, 4.0)
 
 
 def run_rounds(once: Callable[[], float]) -> tuple[Rounds, threading.Event, list[str]]:
