@@ -13,7 +13,6 @@ from pipeline.ending import UNOBSERVED, Observer
 from pipeline.leasing import Clock
 from pipeline.ports import Ports
 from storage.register import jobs
-from storage.register.jobs import Lease
 from storage.register.publisher import publish
 from storage.register.register import Register
 from workers.actors import declare
@@ -146,11 +145,8 @@ def release(register: Register, *, owner: str, clock: Clock) -> list[str]:
     """
     released = []
     with register.leasing() as connection:
-        for row in jobs.open_jobs(connection):
-            if row.state != "leased" or row.owner != owner:
-                continue
-            lease = Lease(row.id, row.step, row.subject, owner, row.fence, row.attempts)
+        for lease in jobs.leases_of(connection, owner):
             with suppress(LeaseLost):
                 jobs.put_back(connection, lease, now=clock.now(), code=_STOPPED, text="the worker was stopped")
-                released.append(row.id)
+                released.append(lease.job)
     return released

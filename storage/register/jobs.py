@@ -232,7 +232,8 @@ def put_back(
         LeaseLost: another lease has been given since.
     """
     failures = connection.scalar(select(jobs.c.failures).where(jobs.c.id == lease.job)) or 0
-    pause = min(2**failures * 0.25, _BACKOFF_LIMIT_S)
+    # The exponent has an end, too: after a night without a store it is larger than a float can hold.
+    pause = min(2 ** min(failures, 16) * 0.25, _BACKOFF_LIMIT_S)
     values = {
         "state": "runnable",
         "attempts": jobs.c.attempts - (0 if is_death else 1),
@@ -278,6 +279,16 @@ def open_jobs(connection: Connection, subjects: Sequence[str] | None = None) -> 
     if subjects is not None:
         wanted = wanted.where(jobs.c.subject.in_(subjects))
     return list(connection.execute(wanted))
+
+
+def leases_of(connection: Connection, owner: str) -> list[Lease]:
+    """The leases that stand for an owner, whatever their clocks say; few, however long the queue is."""
+    columns = (jobs.c.step, jobs.c.subject, jobs.c.fence, jobs.c.attempts, jobs.c.dock)
+    wanted = select(jobs.c.id.label("job"), jobs.c.owner, *columns)
+    return [
+        Lease(**row._mapping)
+        for row in connection.execute(wanted.where(jobs.c.state == "leased", jobs.c.owner == owner))
+    ]
 
 
 def jobs_of(connection: Connection, subject: str) -> list[Row[Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from evidence.errors import LeaseLost
 from storage.register import jobs, schema
@@ -169,6 +169,14 @@ def test_the_pause_after_a_failure_doubles_up_to_half_a_minute(home: Home, job: 
     assert pauses == [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
+def test_an_outage_of_days_is_a_clean_failure_to_its_end(home: Home, job: str) -> None:
+    with home.ports.register.leasing() as connection:
+        connection.execute(update(schema.jobs).values(failures=20_000))
+    put_back(home, taken(home, job))
+    due = datetime.fromisoformat(row(home, job)["due_at"])
+    assert (row(home, job)["failures"], due - NOON) == (20_001, timedelta(seconds=30))
+
+
 def test_a_job_put_back_is_not_to_be_had_before_it_is_due(home: Home, job: str) -> None:
     put_back(home, taken(home, job))
     assert take(home, job, now=later(0.249)) is None
@@ -214,6 +222,16 @@ def test_jobs_are_listed_oldest_first_and_only_those_that_may_be_taken_now(home:
     assert runnable(home) == ["fixity:rec-4", "fixity:rec-1", "fixity:rec-0"]
     assert runnable(home, limit=1) == ["fixity:rec-4"]
     assert len(runnable(home, tick=Tick("boot-2", 0.0), now=later(1))) == 5
+
+
+def test_an_owners_leases_are_its_own_and_none_that_ended(home: Home) -> None:
+    with home.ports.register.begin() as facts:
+        wanted = [facts.enqueue("fixity", f"rec-{name}", now=NOON) for name in "abcd"]
+    mine = [taken(home, job) for job in wanted[:2]]
+    taken(home, wanted[2], owner="another")
+    finish(home, mine[0])
+    with home.ports.register.view() as connection:
+        assert jobs.leases_of(connection, "one") == mine[1:]
 
 
 def test_jobs_can_be_asked_for_by_what_they_are_about(home: Home) -> None:
