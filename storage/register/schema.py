@@ -24,6 +24,9 @@ from sqlalchemy.dialects import postgresql
 # Ordered by bytes on every engine: pages and prefixes mean the same everywhere.
 Text = AnyText().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
+# Thousands of cameras make two thousand million events within a few years. On SQLite an Integer is the row's number.
+Counter = BigInteger().with_variant(Integer(), "sqlite")
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",
@@ -199,7 +202,7 @@ case_links = Table(
 custody_events = Table(
     "custody_events",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Counter, primary_key=True, autoincrement=True),
     Column("stream", Text, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("kind", Text, nullable=False, index=True),

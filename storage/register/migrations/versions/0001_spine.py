@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 _TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+_COUNTER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
@@ -38,7 +39,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "custody_events",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", _COUNTER, autoincrement=True, nullable=False),
         sa.Column("stream", _TEXT, nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("kind", _TEXT, nullable=False),
