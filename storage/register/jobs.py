@@ -283,12 +283,9 @@ def open_jobs(connection: Connection, subjects: Sequence[str] | None = None) -> 
 
 def leases_of(connection: Connection, owner: str) -> list[Lease]:
     """The leases that stand for an owner, whatever their clocks say; few, however long the queue is."""
-    columns = (jobs.c.step, jobs.c.subject, jobs.c.fence, jobs.c.attempts, jobs.c.dock)
-    wanted = select(jobs.c.id.label("job"), jobs.c.owner, *columns)
-    return [
-        Lease(**row._mapping)
-        for row in connection.execute(wanted.where(jobs.c.state == "leased", jobs.c.owner == owner))
-    ]
+    told = (jobs.c.step, jobs.c.subject, jobs.c.owner, jobs.c.fence, jobs.c.attempts, jobs.c.dock)
+    wanted = select(jobs.c.id.label("job"), *told).where(jobs.c.state == "leased", jobs.c.owner == owner)
+    return [Lease(**row._mapping) for row in connection.execute(wanted)]
 
 
 def jobs_of(connection: Connection, subject: str) -> list[Row[Any]]:
