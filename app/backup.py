@@ -57,7 +57,7 @@ def make_backup(
         raise BadInput("the objects are in a bucket, which is their copy: replicate it there, and leave out --objects")
     keys = open_keys(settings)
     with new_backup(target) as folder:
-        with ports.register.view() as connection:
+        with ports.register.view(is_long=True) as connection:
             reaches = portable.extent(connection)
             for number, table in enumerate(portable.TABLES):
                 folder.put(f"register/{table}.jsonl", portable.dumped(connection, table))

@@ -42,8 +42,8 @@ class RegisterEngine(Protocol):
         """Begin a transaction over rows of jobs, beside which others run."""
         ...
 
-    def begin_view(self, connection: Connection) -> None:
-        """Begin a transaction that reads a single moment of the register."""
+    def begin_view(self, connection: Connection, *, is_long: bool = False) -> None:
+        """Begin a transaction that reads a single moment of the register; `is_long`: it may rest for minutes."""
         ...
 
     def publishing(self) -> AbstractContextManager[None]:

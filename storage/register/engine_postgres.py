@@ -24,6 +24,8 @@ _MIGRATE = 0x65766964_4D
 
 # A frozen process must not hold up the others: longer than any pause of a live one.
 _IDLE_IN_TRANSACTION_S = 10
+# Who only reads holds up nobody: it may write what it read to a slow disk meanwhile.
+_IDLE_IN_LONG_VIEW_S = 900
 # Publication works outside the database meanwhile; two at once write the same bytes, so this may be cut short.
 _IDLE_PUBLISHER_S = 120
 _CONNECT_S = 10
@@ -73,9 +75,11 @@ class PostgresEngine:
         """As the protocol says."""
         connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
 
-    def begin_view(self, connection: Connection) -> None:
+    def begin_view(self, connection: Connection, *, is_long: bool = False) -> None:
         """As the protocol says."""
         connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if is_long:
+            connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_IN_LONG_VIEW_S}s'")
 
     @contextmanager
     def publishing(self) -> Iterator[None]:

@@ -41,7 +41,7 @@ class SqliteEngine:
 
     begin_jobs = begin_facts
 
-    def begin_view(self, connection: Connection) -> None:
+    def begin_view(self, connection: Connection, *, is_long: bool = False) -> None:
         """As the protocol says."""
         connection.exec_driver_sql("BEGIN")
 

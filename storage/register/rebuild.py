@@ -71,8 +71,7 @@ def bring_forward(
         with register.begin() as facts:
             for index, note in enumerate(notes, start=start):
                 brought += _place(facts.connection, note.decode(), index, store=store, verifiers=verifiers)
-    with register.begin() as facts:
-        _bring_checkpoints(facts.connection, log, store=store, verifiers=verifiers)
+    _bring_checkpoints(register, log, store=store, verifiers=verifiers)
     return Rebuilt(brought, _bring_receipts(register, store=store, verifiers=verifiers))
 
 
@@ -149,18 +148,20 @@ def _detail(event: CustodyEvent, store: ObjectStore) -> Mapping[str, Any] | None
 
 
 def _bring_checkpoints(
-    connection: Connection, log: CustodyLog, *, store: ObjectStore, verifiers: tuple[Verifier, ...]
+    register: Register, log: CustodyLog, *, store: ObjectStore, verifiers: tuple[Verifier, ...]
 ) -> None:
+    # Years of them are read before the transaction: in it, the register would wait for the store too long.
     newest = log.newest()
     signed = {} if newest is None else {newest.size: newest}
     for key in store.keys(layout.CHECKPOINTS_PREFIX):
         kept = open_checkpoint(store.read(key, limit=_RECEIPT_LIMIT), origin=log.origin, verifiers=verifiers)
         signed.setdefault(kept.size, kept)
-    known = set(connection.scalars(select(schema.checkpoints.c.size)))
-    for size in sorted(signed.keys() - known):
-        connection.execute(
-            insert(schema.checkpoints).values(size=size, root=signed[size].root.hex(), note=signed[size].note)
-        )
+    with register.begin() as facts:
+        known = set(facts.connection.scalars(select(schema.checkpoints.c.size)))
+        for size in sorted(signed.keys() - known):
+            facts.connection.execute(
+                insert(schema.checkpoints).values(size=size, root=signed[size].root.hex(), note=signed[size].note)
+            )
 
 
 def _bring_receipts(register: Register, *, store: ObjectStore, verifiers: tuple[Verifier, ...]) -> int:

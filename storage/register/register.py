@@ -57,14 +57,16 @@ class Register:
             yield connection
 
     @contextmanager
-    def view(self) -> Iterator[Connection]:
+    def view(self, *, is_long: bool = False) -> Iterator[Connection]:
         """One reading transaction: a single moment of the register.
+
+        `is_long`: between two questions it may be busy elsewhere for minutes; any other is cut off after seconds.
 
         Raises:
             RegisterUnavailable: the database cannot be read.
         """
         with as_ours(), self._engine.sql.connect() as connection:
-            self._engine.begin_view(connection)
+            self._engine.begin_view(connection, is_long=is_long)
             try:
                 yield connection
             finally:
