@@ -25,6 +25,9 @@ from evidence.errors import RegisterUnavailable
 BUSY_S = 60
 """How long a writer waits for another before it says that the register is unavailable."""
 
+_NOT_ALLOWED = "42501"
+"""What PostgreSQL calls it when a role may not do something."""
+
 
 class RegisterEngine(Protocol):
     """What differs from engine to engine."""
@@ -61,7 +64,7 @@ class RegisterEngine(Protocol):
 
 @contextmanager
 def as_ours() -> Iterator[None]:
-    """Turn what a database says when it is down, full, restarting or too busy into RegisterUnavailable.
+    """Turn what a database says when it is down, full, restarting, too busy or closed to us into RegisterUnavailable.
 
     Raises:
         RegisterUnavailable: worth another try. What is a defect of ours passes through.
@@ -71,7 +74,8 @@ def as_ours() -> Iterator[None]:
     except (OperationalError, InterfaceError, InternalError) as error:
         raise RegisterUnavailable(f"the register cannot be used now: {_words(error)}") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        # A role that lost a grant must not make any recording look bad: work waits until it has it again.
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _NOT_ALLOWED:
             raise RegisterUnavailable(f"the register cannot be used now: {_words(error)}") from error
         raise
     except (PoolTimeout, PendingRollbackError) as error:

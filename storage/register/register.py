@@ -153,19 +153,22 @@ _FORMS = "write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)
-    except ArgumentError as error:
-        raise BadInput(f"the register's URL cannot be read ({_FORMS})") from error
+    except (ArgumentError, ValueError):
+        # What is told of it may be a part of the password: a `@` in one must be written %40.
+        raise BadInput(f"the register's URL cannot be read ({_FORMS}; in a password write @ as %40)") from None
 
 
 def _prepare(engine: RegisterEngine) -> None:
     """Migrate alone: of two processes that start at once, one waits for the other."""
-    with engine.sql.connect() as connection:
-        if revision_of(connection) == newest_revision():
-            return
     try:
+        with engine.sql.connect() as connection:
+            if revision_of(connection) == newest_revision():
+                return
         with engine.migrating() as connection:
             migrate(connection)
     except ProgrammingError as error:
+        if engine.is_shared and getattr(error.orig, "sqlstate", None) is None:  # no server was asked
+            raise BadInput(f"the register's URL cannot be used: {error.orig}") from error
         raise Refused(
             "the register's tables are not of this version, and this role may not change them: "
             "run `evidock register prepare` as their owner"

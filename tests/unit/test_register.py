@@ -2,6 +2,7 @@
 """The register's writing side: one transaction for state, event and jobs; streams without gaps; one projection."""
 
 import os
+import traceback
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from storage import layout
 from storage.register import jobs, projection, search
 from storage.register.facts import Facts
 from storage.register.rebuild import rebuild
-from storage.register.register import open_register
+from storage.register.register import open_engine, open_register
 from tests.support.cameras import CAMERA, tiny
 from tests.support.home import NOON, Home, dsj_name, open_home, track
 
@@ -302,3 +303,11 @@ def _set_time(path: Path, mtime_ns: int) -> None:
 def test_an_engine_we_do_not_have_is_refused_in_words(home: Home, url: str) -> None:
     with pytest.raises(BadInput, match="sqlite:///PATH"):
         open_register(url, store=home.ports.store, signer=home.ports.signer, chance=clocks.chance)
+
+
+def test_a_url_that_its_password_breaks_is_refused_and_nothing_of_it_is_shown() -> None:
+    with pytest.raises(BadInput, match="%40") as told:
+        open_engine("postgresql://evidock:hush@hush:hush@db/evidock")
+    assert "hush" not in "".join(traceback.format_exception_only(told.value))
+    assert told.value.__cause__ is None
+    assert told.value.__suppress_context__
