@@ -47,6 +47,7 @@ THREADS = 2
 _GLOBAL = ("-nostdin", "-hide_banner", "-v", "error", "-filter_threads", "1", "-filter_complex_threads", "1")
 _PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.5")
 _REASON_MAX_CHARS = 300
+_LONGEST_NUMBER = 20
 _ADDRESS = re.compile(r"\[[^\[\]\n]{1,80} @ 0x[0-9a-f]+\] ?")
 
 
@@ -159,8 +160,9 @@ class _Progress:
             return
         if (key, value) == ("progress", "end"):
             self._tell(1.0)
-        # Before the first packet the value is "N/A", and it may be negative.
-        elif key == "out_time_us" and value.isdigit() and self._seconds:
+        # Before the first packet the value is "N/A", and it may be negative. A captured ffmpeg writes what it likes:
+        # there are digits that are no number, and numbers too long to read.
+        elif key == "out_time_us" and value.isdecimal() and len(value) < _LONGEST_NUMBER and self._seconds:
             self._best = max(self._best, min(1.0, float(Fraction(int(value), 1_000_000) / self._seconds)))
             self._tell(self._best)
 

@@ -30,6 +30,8 @@ def is_plain(path: Path) -> bool:
         return False
     if not stat.S_ISREG(mode):
         raise Undecodable(f"{path.name} is no plain file")
+    if not mode & stat.S_IRUSR:
+        raise Undecodable(f"{path.name} was made so that nobody can read it")
     return True
 
 

@@ -7,7 +7,6 @@ edited movie where an MP4 has edit lists, else the earliest picture or sound of 
 
 import math
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -73,7 +72,9 @@ def measure(
         fileno = file.fileno()
         size_bytes = os.fstat(fileno).st_size
         init = _init_of_movie(media, movie) if movie else make_init(path, demuxer=container.demuxer)
-        spools = [files.enter_context(tempfile.TemporaryFile(dir=table.parent)) for _ in media.streams]
+        # By name, and left for whoever made the folder: files without one are refused here, they could hide.
+        beside = [table.with_name(f"{table.name}.{stream.index}") for stream in media.streams]
+        spools = [files.enter_context(path.open("w+b")) for path in beside]
         lanes = {
             stream.index: _lane(stream, spool, file=fileno, container=container, movie=movie, init=init)
             for stream, spool in zip(media.streams, spools, strict=True)

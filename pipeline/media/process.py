@@ -19,15 +19,17 @@ from typing import IO
 
 from evidence.errors import SandboxMissing, SourceUnavailable, ToolKilled, ToolMissing, Unavailable, Undecodable
 from pipeline.media.received import Tail, receiver
+from pipeline.media.room import Room
 from pipeline.media.sandbox.command import PATH, Walls, walled
 from pipeline.media.sandbox.walls import NO_PROGRAM, STARTED
 
 _CHUNK_BYTES = 1 << 16
+_LOOK_EVERY_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one program may use. `output_bytes` holds for each file it writes, not for their sum.
+    """What one program may use. `output_bytes` holds for each file it writes; all together have room for two such.
 
     A decoder has no business to start programs: unless it `may_fork`, it is one process, with threads.
     """
@@ -80,8 +82,9 @@ def run_walled(
         target = files.enter_context(streams.stdout.open("wb")) if streams.stdout else None
         go = files.enter_context(_go_pipe())
         command = _command(argv, walls=walls, limits=limits, cwd=cwd, go=go)
+        room = Room(walls.writes, file_bytes=limits.output_bytes)
         process = _start(command, cwd=cwd, stdin=source, stdout=target, env=env, go=go)
-        with _guarded(process, limits) as guard:
+        with _guarded(process, limits, room) as guard:
             _pump(process, {process.stdout: output.take, process.stderr: errors.take}, guard)
             output.finish()
             guard.await_end()
@@ -184,7 +187,7 @@ def _pump(
         for stream, take in takers.items():
             if stream is not None:
                 waiting.register(stream, selectors.EVENT_READ, take)
-        while waiting.get_map() and not guard.is_expired:
+        while waiting.get_map() and not guard.has_ended_it:
             # Short waits, because an exception sent to this thread (a worker's shutdown) is
             # only delivered between two of them.
             for key, _ in waiting.select(timeout=0.2):
@@ -204,13 +207,24 @@ class _Guard:
 
     process: "subprocess.Popen[bytes]"
     is_expired: bool = False
+    is_overdrawn: bool = False
     returncode: int = 0
     cpu_s: float = 0.0
     peak_bytes: int = 0
 
-    def expire(self) -> None:
-        self.is_expired = True
-        self.kill_group()
+    @property
+    def has_ended_it(self) -> bool:
+        return self.is_expired or self.is_overdrawn
+
+    def watch(self, wall_s: float, room: Room, over: threading.Event) -> None:
+        """Until `over`: end it when its time is up, or when all its files take too much room."""
+        ends = time.monotonic() + wall_s
+        while not over.wait(max(0.0, min(_LOOK_EVERY_S, ends - time.monotonic()))):
+            self.is_expired = time.monotonic() >= ends
+            self.is_overdrawn = not self.is_expired and room.is_overdrawn()
+            if self.has_ended_it:
+                self.kill_group()
+                return
 
     def kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -243,18 +257,17 @@ class _Guard:
 
 
 @contextlib.contextmanager
-def _guarded(process: "subprocess.Popen[bytes]", limits: Limits) -> Iterator[_Guard]:
+def _guarded(process: "subprocess.Popen[bytes]", limits: Limits, room: Room) -> Iterator[_Guard]:
     """Whatever happens inside, also an interrupt: the group is killed, then its leader is reaped."""
-    guard = _Guard(process)
+    guard, over = _Guard(process), threading.Event()
     # A thread of its own, so that a slow receiver of output cannot stretch the time.
-    watchdog = threading.Timer(limits.wall_s, guard.expire)
-    watchdog.daemon = True
+    watchdog = threading.Thread(target=guard.watch, args=(limits.wall_s, room, over), daemon=True)
     try:
         watchdog.start()
         yield guard
     finally:
         # (1) No more kills by the clock, (2) kill what is left while the group id is still ours, (3) reap.
-        watchdog.cancel()
+        over.set()
         watchdog.join()
         guard.kill_group()
         guard.reap()
@@ -269,7 +282,7 @@ def _raise_if_limited(program: str, guard: _Guard, limits: Limits, *, is_started
         if not is_started:
             raise Unavailable(f"{name} could not be started within {limits.wall_s} s", program=name)
         raise Undecodable(f"{name} ran longer than {limits.wall_s} s", limit="wall_s")
-    if guard.returncode == -signal.SIGXFSZ:
+    if guard.is_overdrawn or guard.returncode == -signal.SIGXFSZ:
         raise Undecodable(f"{name} wrote more than {limits.output_bytes} bytes", limit="output_bytes")
     if guard.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         # The kernel checks processor time on a tick, and a second is its unit.

@@ -214,4 +214,11 @@ def _sound(media: ffmpeg.Stream) -> ffmpeg.Stream:
 
 
 def _write_index(index: Path, sprite: Path, sheet: Sheet, shown: Fraction) -> None:
-    index.write_bytes(canonical_json.dumps(sheet.index(jpeg_size(sprite), shown)))
+    data = canonical_json.dumps(sheet.index(jpeg_size(sprite), shown))
+    try:
+        # Never through what is there: a captured decoder may have left a link by that name, or a pipe.
+        index.unlink(missing_ok=True)
+    except (IsADirectoryError, PermissionError) as error:
+        raise Undecodable(f"{index.name} is no plain file") from error
+    with index.open("xb") as file:
+        file.write(data)

@@ -2,8 +2,10 @@
 """This is where system calls are refused that no decoder needs: sockets, other processes, owners and modes of files.
 
 Landlock guards names of files and, on newer kernels, TCP. It knows nothing of UDP, of sockets on the disk, of
-`chmod`, of signals (before its version 6) and of truncation (before 3); this filter does. Standard library only: it
-is part of the launcher. Source: kernel documentation, userspace-api/seccomp_filter; seccomp(2).
+`chmod`, of signals (before its version 6) and of truncation (before 3), nor of what an open file can be told by
+`ioctl` and `fcntl`; this filter does. A call that is newer than the filter does not exist for who is behind it.
+Standard library only: it is part of the launcher.
+Source: kernel documentation, userspace-api/seccomp_filter; seccomp(2).
 """
 
 import ctypes
@@ -20,12 +22,15 @@ _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
 _X32_BIT = 0x4000_0000
 _CLONE_THREAD = 0x0001_0000
 _TRUNC_AND_MODE, _TRUNC = os.O_TRUNC | os.O_ACCMODE, os.O_TRUNC
+_NAMELESS = 0x40_0000  # the bit that O_TMPFILE adds to O_DIRECTORY
+_NEWEST_KNOWN = 462
 
 # Machine: audit number, and the numbers of the calls below; 0 where the machine does not have the call.
 _MACHINES = {"x86_64": (0xC000_003E, 0), "aarch64": (0xC000_00B7, 1)}
 
 _NEVER = {
     "socket": (41, 198),
+    "socketpair": (53, 199),
     "connect": (42, 203),
     "io_uring_setup": (425, 425),
     "ptrace": (101, 117),
@@ -35,6 +40,13 @@ _NEVER = {
     "pidfd_getfd": (438, 438),
     "pidfd_send_signal": (424, 424),
     "setpriority": (141, 140),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
+    "ioprio_set": (251, 30),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
     "userfaultfd": (323, 282),
@@ -74,6 +86,22 @@ _NEVER = {
     "utimes": (235, 0),
     "futimesat": (261, 0),
     "utimensat": (280, 88),
+    # What is written stays in sight under a name, as a plain file, and takes what its length says: the sum of it
+    # is bounded by looking. `fallocate` takes room past the limit of a file's size.
+    "fallocate": (285, 47),
+    "mkdir": (83, 0),
+    "mkdirat": (258, 34),
+    "mknod": (133, 0),
+    "mknodat": (259, 33),
+    "symlink": (88, 0),
+    "symlinkat": (266, 36),
+    "link": (86, 0),
+    "linkat": (265, 37),
+    "unlink": (87, 0),
+    "unlinkat": (263, 35),
+    "rename": (82, 0),
+    "renameat": (264, 38),
+    "renameat2": (316, 276),
 }
 _ALONE = {
     "fork": (57, 0),
@@ -88,6 +116,13 @@ _UNKNOWN = {"openat2": (437, 437)}
 _UNKNOWN_ALONE = {"clone3": (435, 435)}
 _CLONE, _OPEN, _OPENAT = (56, 220), (2, 0), (257, 56)
 _KILL, _TGKILL, _PRLIMIT = (62, 129), (234, 131), (302, 261)
+_FCNTL, _IOCTL, _PRCTL = (72, 25), (16, 29), (157, 167)
+# F_SETOWN, F_SETSIG, F_SETOWN_EX: a pipe can be told to send any signal to any process of the account. F_SETLEASE,
+# F_NOTIFY: who opens the original elsewhere would wait.
+_FCNTL_NEVER = (8, 10, 15, 1024, 1026)
+# FIONCLEX, FIOCLEX, FIONBIO, FIONREAD; is it a terminal, and how wide. Others set flags of a file that is only read.
+_IOCTL_ONLY = (0x5450, 0x5451, 0x5421, 0x541B, 0x5401, 0x802C_542A, 0x5413)
+_SET_DEATH_SIGNAL = 1
 
 Instruction = tuple[int, int, int, int]
 
@@ -126,13 +161,19 @@ def _filter(machine: str, pid: int, *, alone: bool) -> list[Instruction]:
     ]
     if machine == "x86_64":
         program += [(_IF_AT_LEAST, 0, 1, _X32_BIT), _refuse(errno.ENOSYS)]
+    program += [(_IF_AT_LEAST, 0, 1, _NEWEST_KNOWN + 1), _refuse(errno.ENOSYS)]
     for numbers in never.values():
         program += _when(numbers[column], [_refuse(errno.EPERM)])
     for numbers in unknown.values():
         program += _when(numbers[column], [_refuse(errno.ENOSYS)])
-    # Truncating while reading: Landlock before its version 3 lets that pass.
-    program += _when(_OPEN[column], _unless_truncating(1)) + _when(_OPENAT[column], _unless_truncating(2))
+    # Truncating while reading: Landlock before its version 3 lets that pass. A file without a name: nobody sees it.
+    program += _when(_OPEN[column], _unless_hiding_or_truncating(1)) + _when(
+        _OPENAT[column], _unless_hiding_or_truncating(2)
+    )
     program += _when(_PRLIMIT[column], _only_for((0, pid)))
+    program += _when(_FCNTL[column], _never_for(_FCNTL_NEVER, argument=1))
+    program += _when(_IOCTL[column], _only_for(_IOCTL_ONLY, argument=1, code=errno.ENOTTY))
+    program += _when(_PRCTL[column], _never_for((_SET_DEATH_SIGNAL,), argument=0))
     if alone:
         program += _when(_CLONE[column], _only_threads())
         program += _when(_KILL[column], _only_for((pid,))) + _when(_TGKILL[column], _only_for((pid,)))
@@ -152,9 +193,10 @@ def _argument(number: int) -> Instruction:
     return (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * number)
 
 
-def _unless_truncating(flags: int) -> list[Instruction]:
+def _unless_hiding_or_truncating(flags: int) -> list[Instruction]:
+    nameless = [_argument(flags), (_IF_ANY_BIT, 0, 1, _NAMELESS), _refuse(errno.EACCES)]
     masked = [_argument(flags), (_AND, 0, 0, _TRUNC_AND_MODE)]
-    return [*masked, (_IF_EQUAL, 0, 1, _TRUNC), _refuse(errno.EACCES), (_RETURN, 0, 0, _ALLOW)]
+    return [*nameless, *masked, (_IF_EQUAL, 0, 1, _TRUNC), _refuse(errno.EACCES), (_RETURN, 0, 0, _ALLOW)]
 
 
 def _only_threads() -> list[Instruction]:
@@ -162,8 +204,14 @@ def _only_threads() -> list[Instruction]:
     return [_argument(0), (_IF_ANY_BIT, 0, 1, _CLONE_THREAD), allow, _refuse(errno.EAGAIN)]
 
 
-def _only_for(processes: tuple[int, ...]) -> list[Instruction]:
-    """Allow it when the first argument is one of these process ids."""
+def _only_for(values: tuple[int, ...], *, argument: int = 0, code: int = errno.EPERM) -> list[Instruction]:
+    """Allow it when that argument, by default the first, is one of these."""
     allow = (_RETURN, 0, 0, _ALLOW)
-    tests = [step for process in processes for step in ((_IF_EQUAL, 0, 1, process), allow)]
-    return [_argument(0), *tests, _refuse(errno.EPERM)]
+    tests = [step for value in values for step in ((_IF_EQUAL, 0, 1, value), allow)]
+    return [_argument(argument), *tests, _refuse(code)]
+
+
+def _never_for(values: tuple[int, ...], *, argument: int) -> list[Instruction]:
+    """Refuse it when that argument is one of these."""
+    tests = [step for value in values for step in ((_IF_EQUAL, 0, 1, value), _refuse(errno.EPERM))]
+    return [_argument(argument), *tests, (_RETURN, 0, 0, _ALLOW)]

@@ -95,7 +95,8 @@ def _namespaces(program: Path, walls: Walls, cwd: Path) -> Iterator[str]:
     """Words of bubblewrap: nothing shared, an empty root, and mounted there what is wanted, parents first."""
     wrapper = bubblewrap()
     yield from (str(wrapper), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL")
-    yield from ("--proc", "/proc", "--dev", "/dev")
+    # No /proc: through it the launcher's own processes could be reached where there is no Landlock.
+    yield from ("--dev", "/dev", "--remount-ro", "/dev")
     for name in _SYSTEM:
         if Path(name).is_symlink():
             yield from ("--symlink", str(Path(name).readlink()), name)

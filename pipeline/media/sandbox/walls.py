@@ -19,6 +19,7 @@ STARTED, NO_PROGRAM = b"1", b"x"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, _CAPABILITY_VERSION_3 = 47, 4, 0x2008_0522
 _LIMITS = {
     "cpu": resource.RLIMIT_CPU,
     "as": resource.RLIMIT_AS,
@@ -127,10 +128,16 @@ def _die_with(parent: int) -> None:
 
 
 def _drop_privileges() -> None:
-    """No privilege can be gained; and root, once it has become the program, has those of its files only."""
+    """No privilege can be gained or handed down; and root, once it has become the program, has those of its files."""
     for capability in range(64):
         if _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
             break  # who is not root cannot, and has nothing to drop; or this was the last one
+    # Some container engines and service files hand these two sets down, and they outlive exec.
+    _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    head, sets = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)), (ctypes.c_uint32 * 6)()
+    _checked(_libc.capget(head, sets), "capget")
+    sets[2] = sets[5] = 0  # what may be inherited
+    _checked(_libc.capset(head, sets), "capset")
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
 
 
