@@ -51,6 +51,9 @@ class Postgres:
                 shutil.chown(path, "nobody", "nogroup")
         make = ("initdb", "-D", folder / "data", "-U", OWNER, "-E", "UTF8", "--locale=C.UTF-8")
         self._run(*make, "-A", "scram-sha-256", f"--pwfile={folder / 'password'}", "--no-sync")
+        with (folder / "data" / "pg_hba.conf").open("a") as allowed:
+            # Machines of tests behind a network of their own; see network.py.
+            allowed.write("host all all 198.18.0.0/15 scram-sha-256\n")
         self.start()
 
     def start(self) -> None:

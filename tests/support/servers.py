@@ -162,7 +162,9 @@ class SeparateRedis:
         return f"redis://127.0.0.1:{self._port}/0"
 
     def start(self) -> None:
-        words = f"--bind 127.0.0.1 --port {self._port} --appendonly no --maxmemory-policy noeviction --dir"
+        words = f"--bind 127.0.0.1 --port {self._port} --appendonly no --maxmemory-policy noeviction"
+        # It is for this machine alone, and for machines of tests behind a network of their own; see network.py.
+        words += " --protected-mode no --dir"
         with (self._folder / "redis.log").open("ab") as log:
             command = [str(find_server()), *words.split(), str(self._folder), "--save", ""]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
