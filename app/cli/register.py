@@ -29,7 +29,7 @@ def prepare(
 
     The owner's URL is read from EVIDOCK_REGISTER_OWNER_URL: on a command line others would see its password.
 
-    - `EVIDOCK_REGISTER_OWNER_URL=postgresql://owner:…@db/evidock evidock register prepare --service evidock`
+    - `evidock register prepare --service evidock`
     """
     url = os.environ.get(OWNER)
     if not url:

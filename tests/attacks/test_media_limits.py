@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import resource
 import secrets
 import signal
 import subprocess
@@ -82,7 +83,9 @@ def test_what_a_program_used_is_told_whatever_stands_around_it(level: Level, tmp
     )
 
     assert 0.3 <= ended.cpu_s < 2
-    assert 200 << 20 <= ended.peak_bytes < 400 << 20
+    # The kernel counts what the process that started it had in memory, until the program takes its place.
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert 200 << 20 <= ended.peak_bytes < max(400 << 20, ours + (64 << 20))
 
 
 def test_a_program_that_ignores_the_signal_of_its_limit_is_ended_and_told_so(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 import pytest
 
-from app import clocks
 from app.foreground import drain
 from devices.safe_open import open_beneath
 from devices.simulator.filming import TINY
@@ -20,6 +19,7 @@ from evidence import instant
 from evidence.errors import Unavailable
 from evidence.lifecycle import State
 from pipeline import flow
+from pipeline.scratch import scratch
 from pipeline.tsa.http import HttpAuthority
 from storage.register import search
 from tests.support import authorities
@@ -336,15 +336,13 @@ def test_leftovers_of_killed_steps_are_cleared_and_what_is_needed_stays(home: Ho
     spool = home.ports.spool
     (spool / "rec-aaaaaaaaaaaaaaaaaaaa.original.0a1b.part").write_bytes(b"half")
     (spool / "scratch").mkdir()
-    (spool / "scratch" / "old").mkdir()
-    (spool / "scratch" / "young").mkdir()
-    two_days_ago = (clocks.now() - timedelta(days=2)).timestamp()
-    os.utime(spool / "scratch" / "old", (two_days_ago, two_days_ago))
-    home.ingest(track(card / "other", number=1))
+    (spool / "scratch" / "dead").mkdir()
+    with scratch(spool) as alive:
+        home.ingest(track(card / "other", number=1))
+        assert list((spool / "scratch").iterdir()) == [alive]
     names = {path.name for path in spool.iterdir()}
     assert names >= {f"{waiting}.original", f"{waiting}.chunks"}
     assert {name for name in names if not name.startswith(waiting)} == {"scratch"}
-    assert {path.name for path in (spool / "scratch").iterdir()} == {"young"}
 
 
 def test_what_cannot_be_done_now_keeps_nothing_else_from_being_done(
