@@ -249,7 +249,7 @@ def test_a_worker_told_to_stop_is_not_ready_takes_nothing_new_and_lets_its_step_
         until(lambda: len(list(gate.iterdir())) == 2, "two are under way")
         until(lambda: ready(where)[0] == 200, "it is ready")
         worker.send(signal.SIGTERM)
-        until(lambda: get(f"{where}/readyz")[0] == 503, "it is not ready", timeout_s=10, pause_s=0.01)
+        until(lambda: get(f"{where}/readyz")[0] == 503, "it is not ready")
         assert ready(where)[1]["stopping"]["words"] == "this process was told to stop"
         assert get(f"{where}/healthz")[0] == 200
         assert worker.status is None
