@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where files on this machine become arrivals: the one way for `ingest`, `watch` and `demo`."""
 
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +14,7 @@ from devices.makers.sidecar import read_side
 from devices.safe_open import open_beneath
 from devices.settle import Snapshot
 from evidence.claims import Claims
-from evidence.errors import BadInput, NotFound, Unacceptable
+from evidence.errors import BadInput, NotFound, SourceUnavailable, Unacceptable
 from evidence.offer import Offer, from_raw, showable
 from pipeline.again import hold_again
 from pipeline.arrive import Arrival, arrive
@@ -54,21 +56,31 @@ def find_files(path: Path) -> Iterator[Found | Skipped]:
 
     Raises:
         NotFound: there is nothing at `path`. BadInput: it is no file and no folder.
+        SourceUnavailable: its medium cannot be read now.
     """
-    if path.is_symlink():
+    mode = _looked_at(path).st_mode
+    if stat.S_ISLNK(mode):
         raise BadInput(f"{showable(str(path))} is a link; name the file it points to")
-    if path.is_dir():
+    if stat.S_ISDIR(mode):
         root = path.resolve()
         for seen in take_stock(dock_name(root), root):
             yield consider(seen)
-    elif path.is_file():
+    elif stat.S_ISREG(mode):
         root = path.parent.resolve()
         name = from_raw(path.name.encode("utf-8", "surrogateescape"))
-        yield _wanted(Found(offer_of(dock_name(root), name, Snapshot.of(path.lstat())), root))
-    elif path.exists():
-        raise BadInput(f"{showable(str(path))} is no plain file and no folder")
+        yield _wanted(Found(offer_of(dock_name(root), name, Snapshot.of(_looked_at(path))), root))
     else:
-        raise NotFound(f"there is nothing at {showable(str(path))}")
+        raise BadInput(f"{showable(str(path))} is no plain file and no folder")
+
+
+def _looked_at(path: Path) -> os.stat_result:
+    name = showable(str(path))
+    try:
+        return path.lstat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"there is nothing at {name}") from error
+    except OSError as error:
+        raise SourceUnavailable(f"{name} cannot be read: {error.strerror}", errno=error.errno) from error
 
 
 def consider(seen: Settled | Ignored) -> Found | Skipped:
