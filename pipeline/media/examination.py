@@ -4,11 +4,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from evidence.errors import BadInput
 from evidence.media_time import from_text, to_text
 from pipeline.media.sniff import Kind
+
+_KINDS: tuple[str, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,24 +118,48 @@ class Examination:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Examination":
-        """The examination that `to_dict` wrote.
+        """The examination that `to_dict` wrote. A captured child may have written it: only its form is believed.
 
         Raises:
             BadInput: it is of another form.
         """
         try:
             return cls(
-                kind=cast("Kind", fields["kind"]),
-                container=str(fields["container"]),
-                demuxer=str(fields["demuxer"]),
-                duration=from_text(fields["duration"]),
+                kind=cast("Kind", _name_of(fields["kind"], _KINDS)),
+                container=_text(fields["container"]),
+                demuxer=_text(fields["demuxer"]),
+                duration=_length(from_text(fields["duration"])),
                 streams=tuple(MediaStream.from_dict(stream) for stream in fields["streams"]),
-                packet_root=fields["packet_root"],
-                lines=tuple(fields["lines"]),
-                table_seal=fields["table_seal"],
-                tags=dict(fields["tags"]),
+                packet_root=None if fields["packet_root"] is None else _text(fields["packet_root"]),
+                lines=_texts(fields["lines"]),
+                table_seal=None if fields["table_seal"] is None else _text(fields["table_seal"]),
+                tags={_text(name): _text(value) for name, value in fields["tags"].items()},
                 random_access=tuple(from_text(point) for point in fields["random_access"]),
-                warnings=tuple(fields["warnings"]),
+                warnings=_texts(fields["warnings"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"not an examination: {error!r}") from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"not an examination: {error!r:.200}") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError("no list")
+    return tuple(_text(value) for value in values)
+
+
+def _name_of(value: object, names: tuple[str, ...]) -> str:
+    if value not in names:
+        raise ValueError("no name of a kind")
+    return _text(value)
+
+
+def _length(seconds: Fraction) -> Fraction:
+    if seconds < 0:
+        raise ValueError("a length below nothing")
+    return seconds

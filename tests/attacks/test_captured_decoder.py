@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from evidence.errors import Undecodable
+from evidence.errors import Unacceptable, Undecodable
+from pipeline.media.examination import Examination
 from pipeline.media.ffmpeg import _Progress
 from pipeline.media.limits import Limits
 from pipeline.media.made import is_plain
@@ -283,3 +284,37 @@ def test_progress_that_is_no_number_is_no_defect_of_the_worker(number: str) -> N
     told: list[float] = []
     _Progress(Fraction(5), told.append).take(f"out_time_us={number}")
     assert all(0 <= one <= 1 for one in told)
+
+
+EXAMINATION = {
+    "kind": "video",
+    "container": "mp4",
+    "demuxer": "mov",
+    "duration": "5",
+    "streams": [],
+    "packet_root": "a" * 64,
+    "lines": [],
+    "table_seal": "b" * 64,
+    "tags": {},
+    "random_access": [],
+    "warnings": [],
+}
+
+
+OTHER_FORMS: dict[str, list[object]] = {
+    "kind": ["evil", {}, None],
+    "duration": ["-5", "1e999999999", "1e-999999999", "9" * 400, "\u0665", "5_0", " 5", [], "1/0"],
+    "random_access": [["1e999999999"], 7],
+    "tags": [{"model": {}}, [], {"model": 7}],
+    **{name: [[7], [{}], "abc", 7] for name in ("lines", "warnings")},
+    **{name: [7] for name in ("container", "demuxer", "packet_root", "table_seal", "streams")},
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in OTHER_FORMS for value in OTHER_FORMS[name]])
+def test_an_answer_of_another_form_is_refused_at_once_and_in_our_words(name: str, value: object) -> None:
+    assert Examination.from_dict(EXAMINATION).kind == "video"
+    begun = time.monotonic()
+    with pytest.raises(Unacceptable):
+        Examination.from_dict({**EXAMINATION, name: value})
+    assert time.monotonic() - begun < 2
