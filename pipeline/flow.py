@@ -7,6 +7,7 @@ custody events, its job and the next jobs in one transaction that the lease's fe
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -25,7 +26,7 @@ from pipeline.ports import Ports, Progress, unheard
 from pipeline.seal import seal
 from pipeline.segment import segment
 from pipeline.stamp import stamp
-from pipeline.transcode import flagged, transcode
+from pipeline.transcode import transcode
 from storage.register import jobs, search
 from storage.register.facts import Facts, Rested
 from storage.register.jobs import Lane, Lease
@@ -204,18 +205,20 @@ def _poisoned(lease: Lease, *, ports: Ports, clock: Clock) -> Ending:
 
 def _aside(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Ending:
     """Close the job and put the recording aside, or flag it when it is too far on to be put aside."""
+    aside = Happening("quarantined", about(lease.subject), facts={"code": code}, detail={"reason": text})
+    try:
+        rested = ports.register.rest(aside)
+    except Unavailable as error:
+        return _put_back(lease, error, ports=ports, clock=clock)
     try:
         with ports.register.begin() as facts:
             jobs.kill(facts.connection, lease, code=code, text=text)
             state = search.recording(facts.connection, lease.subject)["state"]
             if state == State.QUARANTINED:
                 return Ending(Result.ASIDE, code)  # by another step, whose reason stands
-            if lease.step not in FLAGS and state in (State.ARRIVED, State.MEASURED, State.SEALED):
-                told = {"reason": text}
-                aside = Happening("quarantined", about(lease.subject), facts={"code": code}, detail=told)
-            else:
-                aside = flagged(lease.subject, code=code, reason=text)
-            facts.record(aside, actor=ports.actor, at=clock.now())
+            if lease.step in FLAGS or state not in (State.ARRIVED, State.MEASURED, State.SEALED):
+                aside = replace(aside, kind="flagged")
+            facts.record(replace(rested, happening=aside), actor=ports.actor, at=clock.now())
     except LeaseLost as error:
         return _lost(lease, error, ports=ports)
     return Ending(Result.ASIDE, code, (aside,))

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL cuts off who rests inside a transaction: long work of ours does not."""
+"""PostgreSQL cuts off who rests inside a transaction, and all who write wait for him: long work of ours does not."""
 
 import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from app.backup import make_backup
+from pipeline.ending import Result
 from storage.objects_file import DirectoryStore
-from storage.register import engine_postgres
+from storage.register import engine_postgres, schema
 from storage.register.rebuild import rebuild
 from storage.register.register import open_register
-from tests.support.home import open_home
+from tests.support.home import Home, open_home, track
 from tests.support.postgres import database_url
 
 
@@ -55,3 +57,34 @@ def test_a_rebuild_from_a_slow_store_is_not_cut_off(impatient: None, tmp_path: P
             assert rebuild(fresh, store=slow, log=home.ports.log, verifiers=verifiers).from_log == 5
         finally:
             fresh.close()
+
+
+class _WritingStore(DirectoryStore):
+    """A store that another writes facts beside, whenever something is put into it."""
+
+    beside: Home | None = None
+
+    def put_bytes_once(self, key: str, data: bytes) -> None:
+        if self.beside is not None:
+            with self.beside.ports.register.begin():
+                pass
+        super().put_bytes_once(key, data)
+
+
+@pytest.mark.parametrize("ending", ["arrived", "quarantined"])
+def test_no_writer_waits_for_a_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str) -> None:
+    monkeypatch.setitem(engine_postgres._SERVER_SETTINGS, "lock_timeout", "1s")
+    told, store = {"register_url": database_url()}, _WritingStore(tmp_path / "home" / "objects")
+    with open_home(tmp_path / "home", **told) as home:
+        register = open_register(told["register_url"], store=store, signer=home.ports.signer, chance=home.ports.chance)
+        slow = home.with_ports(store=store, register=register)
+        store.beside = home
+        try:
+            recording = slow.offer(track(tmp_path / "card"))
+            if ending == "quarantined":
+                with register.leasing() as connection:
+                    connection.execute(update(schema.jobs).values(attempts=3))
+                assert slow.run("fixity", recording) is Result.ASIDE
+        finally:
+            register.close()
+        assert home.story(recording)[-1] == ending

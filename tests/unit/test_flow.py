@@ -13,6 +13,7 @@ import pytest
 
 from app import clocks
 from devices.safe_open import open_beneath
+from evidence.errors import StoreUnavailable
 from evidence.lifecycle import State
 from pipeline import flow, stamp
 from pipeline.flow import Result
@@ -21,7 +22,9 @@ from pipeline.ports import unheard
 from pipeline.tsa.http import HttpAuthority
 from pipeline.tsa.port import Authority, TimeToken
 from storage import layout
+from storage.objects_file import DirectoryStore
 from storage.register import jobs
+from storage.register.register import open_register
 from tests.support import authorities
 from tests.support.cameras import CAMERA, tiny
 from tests.support.home import NOON, Home, at_tick, dsj_name, open_home, track
@@ -148,6 +151,32 @@ def test_a_step_that_the_world_keeps_from_working_is_due_again_and_counts_no_dea
     assert (row.attempts, row.failures, row.error_code) == (0, 5, "authority-unavailable")
     assert home.run("stamp", recording, clock=at_tick("boot", 0.0, now=NOON + timedelta(days=1_010))) is Result.DONE
     assert home.times(recording, "stamped") == 1
+
+
+class _FullStore(DirectoryStore):
+    """A store that has no room for anything more."""
+
+    def put_bytes_once(self, key: str, data: bytes) -> None:
+        raise StoreUnavailable(f"no room for {key} ({len(data)} bytes)")
+
+
+def test_what_is_to_be_put_aside_waits_for_a_store_that_is_full_and_counts_no_death(home: Home, card: Path) -> None:
+    recording, ports = home.offer(track(card)), home.ports
+    die(home, "fixity", recording, times=3)
+    full = _FullStore(home.settings.home / "objects")
+    register = open_register(home.settings.register_url, store=full, signer=ports.signer, chance=ports.chance)
+    try:
+        job = f"fixity:{recording}"
+        held = flow.run(job, ports=replace(ports, store=full, register=register), owner="one", clock=far(999))
+    finally:
+        register.close()
+    assert (held, home.story(recording)) == (Result.AGAIN, ["arrived"])
+    assert home.run("fixity", recording, clock=far(1_010)) is Result.ASIDE
+    assert (home.recording(recording)["problem_code"], home.times(recording, "quarantined")) == ("poison", 1)
+
+
+def far(days: int) -> Clock:
+    return at_tick("boot", 0.0, now=NOON + timedelta(days=days))
 
 
 def test_a_source_that_cannot_be_reached_is_waited_for(home: Home, card: Path) -> None:
