@@ -7,7 +7,6 @@ and what is newer in it a restore brings back.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -30,8 +29,6 @@ from storage.register.migrate import newest_revision
 _LARGEST_NOTE = 1 << 20
 # Of the bar: what reading the register is taken to be, beside the objects.
 _REGISTER = 0.3
-_PASSWORD = re.compile(r"(?<=//)([^\s/@:]*):[^\s/@]*@")
-_IN_QUERY = re.compile(r"(?i)([?&;][^=&\s]*(?:pass|secret|token|key)[^=&\s]*=)[^&\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +135,8 @@ def _put_keys(folder: BackupFolder, keys: Path) -> None:
 
 
 def _settings(settings: Settings) -> bytes:
-    told = [{"setting": n, "value": without_secrets(v), "origin": o} for n, v, o in origins(settings)]
+    told = [{"setting": n, "value": v, "origin": o} for n, v, o in origins(settings)]
     return json.dumps(told, ensure_ascii=False, indent=1).encode() + b"\n"
-
-
-def without_secrets(value: str) -> str:
-    """The text of a setting with every password in its URLs left out."""
-    return _IN_QUERY.sub(r"\1…", _PASSWORD.sub(r"\1:…@", value))
 
 
 def _is_folder(settings: Settings) -> bool:

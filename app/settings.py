@@ -30,6 +30,7 @@ class Setting:
 T = TypeVar("T")
 
 _PASSWORD = re.compile(r"(//[^/@:\s]*:)\S+@")
+_IN_QUERY = re.compile(r"(?i)([?&;][^=&\s]*(?:pass|secret|token|key)[^=&\s]*=)[^&\s]+")
 
 SETTINGS: Mapping[str, Setting] = {
     "home": Setting("EVIDOCK_HOME", "folder of everything this installation owns", "./var"),
@@ -147,8 +148,8 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
 
 
 def without_password(value: str) -> str:
-    """A setting as it may be shown: the password of a URL is left out."""
-    return _PASSWORD.sub(r"\1…@", value)
+    """A setting as it may be shown: the passwords of URLs are left out, also those among their options."""
+    return _IN_QUERY.sub(r"\1…", _PASSWORD.sub(r"\1…@", value))
 
 
 def _told(environment: Mapping[str, str], home: Path | None) -> dict[str, tuple[str, str]]:

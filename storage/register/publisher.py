@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select, update
 
 from evidence.errors import Conflict
 from storage.custody_log import CustodyLog, SignedCheckpoint
+from storage.register import search
 from storage.register.register import Register
 from storage.register.schema import checkpoints, custody_events
 
@@ -51,10 +52,8 @@ def _publish_once(register: Register, log: CustodyLog) -> SignedCheckpoint | Non
 
 
 def _numbered(register: Register) -> int:
-    """How many events have their place in the log."""
     with register.view() as connection:
-        last = connection.scalar(select(func.max(custody_events.c.leaf_index)))
-    return 0 if last is None else last + 1
+        return search.numbered(connection)
 
 
 def _furthest(register: Register) -> int:
@@ -66,11 +65,11 @@ def _furthest(register: Register) -> int:
 def _give_places(register: Register) -> None:
     with register.begin() as facts:
         column = custody_events.c.leaf_index
-        last = facts.connection.scalar(select(func.max(column)))
+        first = search.numbered(facts.connection)
         waiting = facts.connection.scalars(
             select(custody_events.c.id).where(column.is_(None)).order_by(custody_events.c.id)
         )
-        for index, identifier in enumerate(list(waiting), start=0 if last is None else last + 1):
+        for index, identifier in enumerate(list(waiting), start=first):
             facts.connection.execute(
                 update(custody_events).where(custody_events.c.id == identifier).values(leaf_index=index)
             )
@@ -90,4 +89,6 @@ def _remember(register: Register, newest: SignedCheckpoint) -> None:
         if connection.scalar(known) is not None:
             return
     with register.begin() as facts:
+        if facts.connection.scalar(known) is not None:
+            return  # by another, who took over while we were frozen
         facts.connection.execute(insert(checkpoints).values(size=newest.size, root=newest.root.hex(), note=newest.note))

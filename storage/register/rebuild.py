@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from evidence import merkle
 from evidence.custody import CustodyEvent, open_detail, parse_event
@@ -23,7 +23,7 @@ from evidence.receipt import parse_receipt
 from storage import layout
 from storage.custody_log import CustodyLog, open_checkpoint
 from storage.objects import ObjectStore
-from storage.register import projection, schema
+from storage.register import projection, schema, search
 from storage.register.register import Register
 
 _DETAIL_LIMIT = 256 << 20
@@ -76,10 +76,8 @@ def bring_forward(
 
 
 def _numbered(register: Register) -> int:
-    """How many events of the register have their place in the log."""
     with register.view() as connection:
-        last = connection.scalar(select(func.max(schema.custody_events.c.leaf_index)))
-    return 0 if last is None else last + 1
+        return search.numbered(connection)
 
 
 def _check_joint(register: Register, log: CustodyLog, index: int) -> None:

@@ -8,7 +8,7 @@ answers can be of one moment. Rows are plain mappings of the schema's columns. L
 from collections.abc import Sequence
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Table, or_, select
+from sqlalchemy import Table, func, or_, select
 
 from evidence.errors import NotFound
 from storage.register import schema
@@ -211,6 +211,12 @@ def event_of_kind(connection: Connection, stream: str, kind: str) -> Row:
 def newest_events(connection: Connection, limit: int) -> list[Row]:
     """The latest custody events, newest first."""
     return all_rows(connection, select(custody_events).order_by(custody_events.c.id.desc()).limit(limit))
+
+
+def numbered(connection: Connection) -> int:
+    """How many custody events have their place in the public log."""
+    last = connection.scalar(select(func.max(custody_events.c.leaf_index)))
+    return 0 if last is None else last + 1
 
 
 def has_unpublished(connection: Connection) -> bool:

@@ -10,10 +10,10 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select, text
 
 from evidence import instant
+from storage.register.jobs import OPEN
 from storage.register.schema import jobs, offers, recordings
 
-_OPEN = ("runnable", "leased")
-_TOLD = (*_OPEN, "dead")
+_TOLD = (*OPEN, "dead")
 
 
 def jobs_by_state_and_step(connection: Connection) -> Mapping[tuple[str, str], int]:
@@ -28,7 +28,7 @@ def jobs_by_state_and_step(connection: Connection) -> Mapping[tuple[str, str], i
 
 def open_jobs(connection: Connection) -> int:
     """Number of jobs that wait or run."""
-    return connection.scalar(select(func.count()).select_from(jobs).where(jobs.c.state.in_(_OPEN))) or 0
+    return connection.scalar(select(func.count()).select_from(jobs).where(jobs.c.state.in_(OPEN))) or 0
 
 
 def oldest_due(connection: Connection) -> datetime | None:
@@ -50,7 +50,7 @@ def bytes_to_come(connection: Connection, *, place: str) -> int:
         .select_from(jobs.join(offers, offers.c.recording == jobs.c.subject))
         .where(
             jobs.c.step == "fixity",
-            jobs.c.state.in_(_OPEN),
+            jobs.c.state.in_(OPEN),
             jobs.c.place.in_(("", place)),
             offers.c.outcome == "taken",
         )

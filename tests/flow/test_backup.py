@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backup import without_secrets
+from app.settings import without_password
 from evidence.errors import BackupInvalid, BadInput, Conflict, LogInconsistent
 from pipeline import flow
 from tests.support.chaos import times
@@ -343,7 +343,7 @@ def test_no_password_is_in_the_settings_of_a_backup(lived: dict[str, str], tmp_p
     ],
 )  # fmt: skip
 def test_a_setting_is_told_without_its_password(value: str, told: str) -> None:
-    assert without_secrets(value) == told
+    assert without_password(value) == told
 
 
 # --- killed and tried -----------------------------------------------------------------------------

@@ -5,14 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from evidence.errors import Conflict, LogInconsistent
 from storage.log_check import check_log
+from storage.register import publisher, schema
 from storage.register.publisher import publish
 from tests.support.home import Home, open_home
 from tests.support.rollback import keep
@@ -109,6 +112,21 @@ def test_many_publishers_at_once_publish_every_event_once(home: Home) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(24)))
     assert published_whole(home, 24)
+
+
+def test_two_who_remember_one_checkpoint_at_once_are_no_defect(home: Home) -> None:
+    home.add_device("A1")
+    newest = publish(home.ports.register, home.ports.log)
+    assert newest is not None
+    with home.ports.register.begin() as facts:
+        facts.connection.execute(delete(schema.checkpoints))
+    with ThreadPoolExecutor(2) as pool:
+        with home.ports.register.begin():
+            both = [pool.submit(publisher._remember, home.ports.register, newest) for _ in range(2)]
+            time.sleep(0.5)  # both have looked, and wait to write
+        for one in both:
+            one.result()
+    assert published_whole(home, 1)
 
 
 @pytest.fixture
