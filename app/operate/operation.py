@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.admission import Admission, places
-from app.operate.endpoint import Answer, answering, json_answer
+from app.operate.endpoint import HEALTH, Answer, Kept, Page, answering, json_answer
 from app.operate.figures import Figures
 from app.operate.lines import Notes
 from app.operate.needs import needs
@@ -19,6 +19,8 @@ from app.operate.scrape import Scrape
 from app.operate.steps import StepFollower
 from app.settings import Settings
 from pipeline.ports import Ports
+
+_FRESH_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,12 @@ def operating(
             figures.registry.register(scrape)
             checks = [*needs(ports, admission=admission, pulse=pulse), *needs_too]
             readiness = Readiness(checks, stop=stop)
-            pages = {
-                "/healthz": lambda: _health(pulse),
+            pages: dict[str, Page] = {
+                HEALTH: lambda: _health(pulse),
                 "/readyz": lambda: _ready(readiness),
-                "/metrics": lambda: Answer(200, CONTENT_TYPE_LATEST, generate_latest(figures.registry)),
+                "/metrics": Kept(
+                    lambda: Answer(200, CONTENT_TYPE_LATEST, generate_latest(figures.registry)), fresh_s=_FRESH_S
+                ),
             }
             where = stack.enter_context(answering(settings.operate, pages))
             notes.tell(f"{where} answers /healthz, /readyz and /metrics")
