@@ -24,6 +24,7 @@ from pipeline.tsa.http import HttpAuthority
 from pipeline.tsa.local import LocalAuthority
 from pipeline.tsa.port import Authority, TrustAnchors
 from storage.custody_log import CustodyLog
+from storage.durable import store_errors
 from storage.objects import ObjectStore
 from storage.objects_file import DirectoryStore
 from storage.private_file import create_private, read_private
@@ -125,7 +126,9 @@ def open_register_at(url: str, *, store: ObjectStore, keys: Keys) -> Register:
 def place_of(home: Path) -> str:
     """The name of this installation among those that share a register, made at its first start."""
     path = home / "place"
-    if not path.exists():
+    with store_errors(f"cannot read {path}"):
+        has_name = path.exists()
+    if not has_name:
         create_private(path, clocks.chance(6).hex().encode())
     return read_private(path).decode()
 
@@ -138,7 +141,8 @@ def wired(settings: Settings, *, actor: str) -> Iterator[Ports]:
         BadInput: a setting cannot be used. StoreUnavailable, RegisterUnavailable: an engine is down.
         RegisterLost: it must be rebuilt first. InUse: that is being done.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
+    with store_errors(f"cannot use the home {settings.home}"):
+        settings.home.mkdir(parents=True, exist_ok=True)
     with in_use(settings), decided(settings.sandbox), _opened(settings, actor=actor) as ports:
         yield ports
 
@@ -152,7 +156,9 @@ def in_use(settings: Settings, *, alone: bool = False) -> Iterator[None]:
     Raises:
         InUse: others are running, or one that wants to be alone.
     """
-    with (settings.home / "in-use").open("a") as count:
+    with store_errors(f"cannot count those who use {settings.home}"):
+        count = (settings.home / "in-use").open("a")  # noqa: SIM115  # closed below, its errors are ours
+    with count:
         try:
             fcntl.flock(count, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError as error:

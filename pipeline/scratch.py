@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evidence.errors import ToolMissing
+from storage.durable import store_errors
 
 _FOLDER = "scratch"
 
@@ -39,14 +40,19 @@ def scratch(spool: Path) -> Iterator[Path]:
 
 
 def sweep(spool: Path) -> list[Path]:
-    """Remove every folder whose step has ended without removing it; returns them."""
+    """Remove every folder whose step has ended without removing it; returns them.
+
+    Raises:
+        StoreUnavailable: the disk refused.
+    """
     removed = []
-    for folder in sorted((spool / _FOLDER).glob("*")):
-        lock = _locked(folder)
-        if lock is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
-            removed.append(folder)
+    with store_errors("cannot look for working folders that were left over"):
+        for folder in sorted((spool / _FOLDER).glob("*")):
+            lock = _locked(folder)
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+                removed.append(folder)
     return removed
 
 

@@ -77,6 +77,10 @@ def as_ours() -> Iterator[None]:
         # A role that lost a grant must not make any recording look bad: work waits until it has it again.
         if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _NOT_ALLOWED:
             raise RegisterUnavailable(f"the register cannot be used now: {_words(error)}") from error
+        # SQLite says so of a damaged file, and of a disk that could not be read for a moment.
+        if str(getattr(error.orig, "sqlite_errorname", "")).startswith("SQLITE_CORRUPT"):
+            advice = "if it stays so, run `evidock doctor --rebuild-register`"
+            raise RegisterUnavailable(f"the register cannot be read: {_words(error)}; {advice}") from error
         raise
     except (PoolTimeout, PendingRollbackError) as error:
         raise RegisterUnavailable(f"the register cannot be used now: {error}") from error

@@ -48,7 +48,11 @@ class SqliteEngine:
     @contextmanager
     def publishing(self) -> Iterator[None]:
         """As the protocol says."""
-        with Path(f"{self._path}.publish").open("w") as lock:
+        try:
+            lock = Path(f"{self._path}.publish").open("w")  # noqa: SIM115  # closed below, its errors are ours
+        except OSError as error:
+            raise RegisterUnavailable(f"{self._path}.publish cannot be locked: {error.strerror}") from error
+        with lock:
             _take(lock)
             yield
 

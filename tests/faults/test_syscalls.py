@@ -38,18 +38,7 @@ _DONE, _LATER = 0, 75
 # and the next run does it all the same; yet it should not be. Take a line out when its engine speaks our words.
 _FOREIGN = frozenset(
     {
-        ("pread64", "home/register.db"),  # SQLite calls a disk that cannot be read a malformed image
-        ("pread64", "home/register.db-wal"),
-        ("openat", "home/register.db.publish"),
-        ("openat", "home/in-use"),
         ("openat", "home/evidock.toml"),  # told in our words, but as a bad setting
-        ("newfstatat", "home"),
-        ("mkdir", "home"),
-        ("newfstatat", "home/place"),
-        ("newfstatat", "home/spool"),
-        ("newfstatat", "home/spool/scratch"),
-        ("openat", "home/spool/scratch"),
-        ("getdents64", "home/spool/scratch"),
     }
 )
 _FAULT, _BAD_SETTING = 70, 3
