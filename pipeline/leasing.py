@@ -68,9 +68,9 @@ class Heartbeat:
         period, waited = min(1.0, self._clock.lease_s / 3), 0.0
         while not self._ended.wait(period):
             waited += period
-            if self._permille == self._written and waited < self._clock.lease_s / 3:
+            permille = self._permille
+            if permille == self._written and waited < self._clock.lease_s / 3:
                 continue
-            waited, self._written = 0.0, self._permille
             try:
                 with self._register.leasing() as connection:
                     jobs.renew(
@@ -78,10 +78,11 @@ class Heartbeat:
                         self._lease,
                         tick=self._clock.tick(),
                         lease_s=self._clock.lease_s,
-                        permille=self._permille,
+                        permille=permille,
                     )
             except LeaseLost:
                 return
             except RegisterUnavailable:
                 # The next beat tries again; if none gets through, the lease ends and the fence holds.
                 continue
+            waited, self._written = 0.0, permille

@@ -12,7 +12,6 @@ from sqlalchemy import select
 
 from app.settings import without_password
 from evidence.errors import BadInput, NotFound, Refused, RegisterUnavailable
-from pipeline.ending import Result
 from storage.register import jobs, schema
 from storage.register.jobs import Lane, Tick
 from storage.register.lease_watch import LeaseWatch
@@ -107,34 +106,6 @@ def test_tables_that_the_owner_has_not_made_are_asked_for_in_words(
 ) -> None:
     url = server.url(database, user=SERVICE)
     with pytest.raises(Refused, match="evidock register prepare"), open_home(tmp_path / "home", register_url=url):
-        pass
-
-
-def test_tables_whose_grants_are_gone_are_asked_for_in_words_and_no_recording_suffers(
-    server: Postgres, database: str, tmp_path: Path
-) -> None:
-    prepare_register(server.url(database), service=SERVICE)
-    url = server.url(database, user=SERVICE)
-    with open_home(tmp_path / "home", register_url=url) as home:
-        recording = home.offer(track(tmp_path / "card"))
-        server.execute(f"REVOKE ALL ON originals FROM {SERVICE}", database=database)
-        assert home.run("fixity", recording) is Result.AGAIN
-        server.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {SERVICE}", database=database)
-        with pytest.raises(RegisterUnavailable, match="permission denied"):
-            home.run("fixity", recording)
-    with pytest.raises(Refused, match="register prepare"), open_home(tmp_path / "home", register_url=url):
-        pass
-    prepare_register(server.url(database), service=SERVICE)
-    with open_home(tmp_path / "home", register_url=url) as home:
-        home.drain(recording)
-        assert home.story(recording)[-1] in ("indexed", "stamped")
-
-
-def test_an_option_of_the_url_that_is_none_is_refused_in_words(server: Postgres, database: str, tmp_path: Path) -> None:
-    with (
-        pytest.raises(BadInput, match="sslmod"),
-        open_home(tmp_path / "home", register_url=f"{server.url(database)}?sslmod=require"),
-    ):
         pass
 
 
