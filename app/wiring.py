@@ -157,7 +157,7 @@ def in_use(settings: Settings, *, alone: bool = False) -> Iterator[None]:
         InUse: others are running, or one that wants to be alone.
     """
     with store_errors(f"cannot count those who use {settings.home}"):
-        count = (settings.home / "in-use").open("a")  # noqa: SIM115  # closed below, its errors are ours
+        count = (settings.home / "in-use").open("a")  # closed below, its errors are ours
     with count:
         try:
             fcntl.flock(count, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
