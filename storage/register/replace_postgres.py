@@ -41,7 +41,7 @@ def replace_register(
     Repeat: what a kill left is dropped; until the one transaction at the end the old register stands.
 
     Raises:
-        InUse: other processes of evidock are connected to the database.
+        InUse: other processes of evidock are connected to the database, or recorded into the register meanwhile.
         Refused: this role may make no schema, and the register is not empty.
         RegisterUnavailable: the database cannot be used. Whatever `fill` raises: nothing was replaced.
     """
@@ -49,19 +49,23 @@ def replace_register(
         _check_alone(connection)
         place = str(connection.scalar(text("SELECT current_schema()")))
         is_empty = _is_empty(connection)
+        before = None
         if not is_empty:
+            before = portable.extent(connection)
             _make_schema(connection)
     # An empty one is filled where it is: there is nothing to keep, and perhaps no leave to make a schema.
     with _engine(url, schema=None if is_empty else _FRESH) as engine:
         found = fill(open_prepared(engine, store=store, signer=signer, chance=chance))
-    return found, None if is_empty else _swap(url, place, f"before_{now:%Y%m%dt%H%M%S%f}")
+    return found, None if before is None else _swap(url, place, f"before_{now:%Y%m%dt%H%M%S%f}", before)
 
 
-def _swap(url: str, place: str, kept: str) -> str:
+def _swap(url: str, place: str, kept: str, before: portable.Extent) -> str:
     """Give the new schema the old one's name, and the old one another, at once."""
     with _engine(url) as engine, as_ours(), engine.sql.connect() as connection, transaction(connection):
         connection.exec_driver_sql("BEGIN")
         _check_alone(connection)
+        if portable.extent(connection) != before:
+            raise InUse("somebody recorded into the register while it was remade: nothing was replaced, run it again")
         connection.exec_driver_sql(f'ALTER SCHEMA "{place}" RENAME TO {kept}')
         connection.exec_driver_sql(f'ALTER SCHEMA {_FRESH} RENAME TO "{place}"')
     return kept

@@ -5,12 +5,16 @@ import fcntl
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.engine import make_url
 
 from evidence.errors import InUse, Refused
+from storage.register.rebuild import Rebuilt, rebuild
+from storage.register.register import Register
+from storage.register.replace_postgres import replace_register
 from tests.support.cameras import tiny_clip
 from tests.support.command import Said, evidock
-from tests.support.home import Home, open_home, track
+from tests.support.home import NOON, Home, open_home, track
 from tests.support.oracle import assert_whole
 from tests.support.postgres import database_url, shared_postgres
 
@@ -106,6 +110,23 @@ def test_a_register_that_another_machine_uses_is_not_replaced(tmp_path: Path) ->
         refused = rebuilt(tmp_path / "home", url)
         assert running.facts() == facts
     assert (refused.status, refused.json["code"]) == (77, InUse.code)
+
+
+def test_what_another_machine_records_while_a_register_is_remade_is_not_put_aside(tmp_path: Path) -> None:
+    url = database_url()
+    with open_home(tmp_path / "home", register_url=url) as home:
+        lived(home, tmp_path / "card")
+
+    def fill(fresh: Register) -> Rebuilt:
+        with open_home(tmp_path / "home", register_url=url) as other:
+            other.add_officer("999999")
+        return rebuild(fresh, store=ports.store, log=ports.log, verifiers=ports.verifiers)
+
+    ports = home.ports
+    with pytest.raises(InUse, match="recorded into"):
+        replace_register(url, fill, store=ports.store, signer=ports.signer, chance=ports.chance, now=NOON)
+    with open_home(tmp_path / "home", register_url=url) as again:
+        assert "999999" in {row["number"] for row in again.facts()["officers"]}
 
 
 def test_a_role_that_may_make_no_schema_is_told_what_to_do(tmp_path: Path) -> None:
