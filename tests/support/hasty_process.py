@@ -6,6 +6,7 @@
 Nothing else is changed: the steps, their order and what they say are those of `evidock ARGUMENTS`.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
@@ -15,8 +16,18 @@ from storage.register import engine_postgres
 from storage.s3 import client
 from storage.s3.client import Patience
 
-HASTY = Patience(total_s=2.0, tries=2, longest_pause_s=0.2, connect_s=2.0, read_s=2.0)
 _SHORT = {"connect_timeout": 2, "tcp_user_timeout": 2_000, "keepalives_idle": 1, "keepalives_interval": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Hasty(Patience):
+    """A patience that is short when nobody says how long."""
+
+    total_s: float = 2.0
+    tries: int = 2
+    longest_pause_s: float = 0.2
+    connect_s: float = 2.0
+    read_s: float = 2.0
 
 
 def hasty_engine(*words: Any, connect_args: dict[str, Any], **more: Any) -> sqlalchemy.Engine:
@@ -26,8 +37,8 @@ def hasty_engine(*words: Any, connect_args: dict[str, Any], **more: Any) -> sqla
 
 def hurry() -> None:
     """Have every engine that this process opens from now on wait no longer than two seconds for an answer."""
-    client.Patience = lambda: HASTY  # type: ignore[misc,assignment]
-    engine_postgres.create_engine = hasty_engine  # type: ignore[assignment]
+    client.Patience = Hasty  # type: ignore[misc]
+    engine_postgres.create_engine = hasty_engine  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
