@@ -38,7 +38,7 @@ def hasty_engine(*words: Any, connect_args: dict[str, Any], **more: Any) -> sqla
 def hurry() -> None:
     """Have every engine that this process opens from now on wait no longer than two seconds for an answer."""
     client.Patience = Hasty  # type: ignore[misc]
-    engine_postgres.create_engine = hasty_engine  # type: ignore[attr-defined]
+    vars(engine_postgres)["create_engine"] = hasty_engine
 
 
 if __name__ == "__main__":
