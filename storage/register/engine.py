@@ -92,15 +92,27 @@ def _words(error: DBAPIError) -> str:
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Commit what the block did after it began a transaction; when it raises, leave nothing of it."""
+    """Commit what the block did after it began a transaction; when it raises, leave nothing of it.
+
+    Raises:
+        RegisterUnavailable: nothing was committed, for a statement had failed and the block went on.
+    """
     try:
         yield
+        _check_sound(connection)
         connection.exec_driver_sql("COMMIT")
     except BaseException:
         # A connection that died has rolled back already.
         with suppress(SQLAlchemyError):
             connection.exec_driver_sql("ROLLBACK")
         raise
+
+
+def _check_sound(connection: Connection) -> None:
+    # PostgreSQL answers the COMMIT of a transaction in which something failed by rolling it back, without an error.
+    told = getattr(connection.connection.dbapi_connection, "info", None)
+    if told is not None and told.transaction_status.name == "INERROR":
+        raise RegisterUnavailable("the register takes nothing of a transaction in which a statement has failed")
 
 
 def revision_of(connection: Connection) -> str | None:

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL cuts off who rests inside a transaction, and all who write wait for him: long work of ours does not."""
+"""Transactions on PostgreSQL: who rests in one holds up others and is cut off; one that failed is not committed."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.backup import make_backup
+from evidence.errors import RegisterUnavailable
 from pipeline.ending import Result
 from storage.objects_file import DirectoryStore
 from storage.register import engine_postgres, schema
 from storage.register.rebuild import rebuild
 from storage.register.register import open_register
-from tests.support.home import Home, open_home, track
+from tests.support.home import NOON, Home, open_home, track
 from tests.support.postgres import database_url
 
 
@@ -88,3 +91,17 @@ def test_no_writer_waits_for_a_store(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         finally:
             register.close()
         assert home.story(recording)[-1] == ending
+
+
+def test_a_transaction_in_which_something_failed_never_looks_committed(tmp_path: Path) -> None:
+    with open_home(tmp_path / "home", register_url=database_url()) as home:
+        with pytest.raises(RegisterUnavailable):
+            _go_on_after_a_failure(home)
+        assert home.open_jobs() == []
+
+
+def _go_on_after_a_failure(home: Home) -> None:
+    with home.ports.register.begin() as facts:
+        facts.enqueue("index", "rec-a", now=NOON)
+        with suppress(SQLAlchemyError):
+            facts.connection.exec_driver_sql("SELECT 1 / 0")
