@@ -13,7 +13,8 @@ LockMode = Literal["compliance", "governance"]
 SPELLING = "s3://BUCKET/PREFIX?endpoint=URL&region=REGION&lock=compliance|governance|none"
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
-_REGION = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
+_REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", re.ASCII)
 _FOLDER = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*", re.ASCII)
 _LONGEST_PREFIX = 200
 _KNOWN = {"endpoint", "region", "lock"}
@@ -41,11 +42,14 @@ class S3Address:
             BadInput: it spells none; the message says what to write. Nothing of a password is repeated.
 
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise _bad("it must have the form", SPELLING) from None
         if parts.scheme != "s3" or parts.username is not None or parts.password is not None or parts.fragment:
             raise _bad("it must have the form", SPELLING + ", without credentials")
         prefix = unquote(parts.path).strip("/")
-        if not _BUCKET.fullmatch(parts.netloc):
+        if not _BUCKET.fullmatch(parts.netloc) or ".." in parts.netloc:
             raise _bad(f"{parts.netloc!r} is no name of a bucket", SPELLING)
         if prefix and (len(prefix) > _LONGEST_PREFIX or not _FOLDER.fullmatch(prefix)):
             raise _bad(f"{prefix!r} is no prefix; it takes", "a-z 0-9 . _ - and / only")
@@ -94,7 +98,7 @@ def _endpoint(text: str) -> str | None:
         return None
     try:
         parts = urlsplit(text)
-        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        is_good = parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
     except ValueError:
         is_good = False
         parts = urlsplit("")

@@ -166,7 +166,10 @@ class S3Client:
 
     def once(self, operation: str, /, **request: Any) -> dict[str, Any]:
         """One try of `call`; what may pass comes as Said that `may_pass`, or as one of PASSING."""
-        client = self._client()
+        try:
+            client = self._client()
+        except (BotoCoreError, ValueError) as error:
+            raise StoreUnavailable(f"the settings for {self.address} cannot be used: {error}") from error
         try:
             answer: dict[str, Any] = getattr(client, operation)(Bucket=self.address.bucket, **request)
         except ClientError as error:
@@ -242,6 +245,8 @@ def our_errors(doing: str) -> Iterator[None]:
         raise StoreUnavailable(f"{doing}: {_words(error)}", s3_code=error.code) from error
     except PASSING as error:
         raise StoreUnavailable(f"{doing}: {_words(error)}") from error
+    except KeyError as error:
+        raise StoreUnavailable(f"{doing}: the service's answer says nothing of {error}") from error
 
 
 def _words(error: Exception) -> str:

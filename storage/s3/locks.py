@@ -112,6 +112,12 @@ class Locks:
 
     def _of(self, version: Version) -> Protection:
         head = self._client.call("head_object", Key=self._client.address.name(version.key), **version.named())
+        if head.get("VersionId", version.version_id) != version.version_id:
+            raise NotProtected(
+                f"the store was asked for the lock of version {version.version_id} of {version.key}, and tells that "
+                f"of {head['VersionId']}",
+                key=version.key,
+            )
         mode: str | None = head.get("ObjectLockMode")
         until: datetime | None = head.get("ObjectLockRetainUntilDate")
         return Protection(mode.lower() if mode else None, until, head.get("ObjectLockLegalHoldStatus") == "ON")

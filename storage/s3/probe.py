@@ -17,6 +17,7 @@ from typing import Any, Literal
 from evidence.errors import StoreUnavailable
 from storage.s3.address import S3Address
 from storage.s3.client import Patience, S3Client, Said, clock_difference, our_errors
+from storage.s3.listing import ours
 
 State = Literal["ok", "missing", "unknown"]
 
@@ -237,7 +238,9 @@ class _Probe:
         """Remove what earlier probes and this one left, as far as it is not locked."""
         with suppress(Said):
             listed = self._client.call("list_object_versions", Prefix=self._folder)
-            for entry in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]:
+            found = [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
+            # A service that does not know `prefix` lists the whole bucket: nothing but our trials is ever removed.
+            for entry in ours(self._client, found, self._folder):
                 with suppress(Said):
                     self._client.call("delete_object", Key=entry["Key"], VersionId=entry["VersionId"])
 

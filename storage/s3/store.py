@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from evidence.digest import Digest
 from evidence.errors import BadInput, Conflict, NotFound, RecordMalformed
@@ -18,6 +17,7 @@ from storage.durable import store_errors
 from storage.objects import BLOCK_SIZE, Protection, check_key, check_prefix
 from storage.s3.address import S3Address
 from storage.s3.client import Patience, S3Client, our_errors
+from storage.s3.listing import in_order, ours, pages
 from storage.s3.locks import Locks
 from storage.s3.reading import Reader, drained
 from storage.s3.restoring import Restorer
@@ -204,17 +204,13 @@ class S3Store:
                     if not all(one.is_delete_marker for one in found):
                         yield name
                 return
-            yield from self._listed(prefix)
+            yield from in_order(self._listed(prefix))
 
     def _listed(self, prefix: str) -> Iterator[str]:
-        asked: dict[str, Any] = {}
-        while True:
-            answer = self._client.call("list_objects_v2", Prefix=self.address.names(prefix), MaxKeys=PAGE, **asked)
-            for entry in answer.get("Contents", []):
+        begins, marks = self.address.names(prefix), {"ContinuationToken": "NextContinuationToken"}
+        for answer in pages(self._client, "list_objects_v2", marks, Prefix=begins, MaxKeys=PAGE):
+            for entry in ours(self._client, answer.get("Contents", []), begins):
                 yield entry["Key"].removeprefix(self.address.prefix)
-            if not answer.get("IsTruncated"):
-                return
-            asked = {"ContinuationToken": answer["NextContinuationToken"]}
 
 
 def _is_key(name: str) -> bool:

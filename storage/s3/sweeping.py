@@ -4,10 +4,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from storage.s3 import journal, scratch
 from storage.s3.client import S3Client
+from storage.s3.listing import ours, pages
 from storage.s3.uploading import Uploader
 
 
@@ -24,11 +24,7 @@ def sweep(client: S3Client, uploader: Uploader, folder: Path, *, before: datetim
 
 def _unfinished(client: S3Client) -> Iterator[tuple[str, str, datetime]]:
     """Name, id and beginning of every upload in parts that is under our prefix."""
-    asked: dict[str, Any] = {}
-    while True:
-        answer = client.call("list_multipart_uploads", Prefix=client.address.prefix, **asked)
-        for one in answer.get("Uploads", []):
+    marks = {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"}
+    for answer in pages(client, "list_multipart_uploads", marks, Prefix=client.address.prefix):
+        for one in ours(client, answer.get("Uploads", [])):
             yield one["Key"], one["UploadId"], one["Initiated"]
-        if not answer.get("IsTruncated"):
-            return
-        asked = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}

@@ -18,6 +18,7 @@ from evidence.errors import FixityMismatch, SourceUnavailable
 from storage.s3 import journal as journals
 from storage.s3.client import S3Client, Said
 from storage.s3.journal import Journal, Part
+from storage.s3.listing import pages
 from storage.s3.parts import part_size_of
 
 _OVER = ("InvalidPart", "InvalidPartOrder")
@@ -74,18 +75,15 @@ class Uploader:
         if journal.upload is None:
             return None
         held: dict[int, tuple[str, int]] = {}
-        asked: dict[str, Any] = {}
-        while True:
-            try:
-                answer = self._client.call("list_parts", Key=name, UploadId=journal.upload, **asked)
-            except Said as error:
-                if not _is_gone(error):
-                    raise
-                return None
-            held |= {one["PartNumber"]: (one["ETag"].strip('"'), one["Size"]) for one in answer.get("Parts", [])}
-            if not answer.get("IsTruncated"):
-                return held
-            asked = {"PartNumberMarker": answer["NextPartNumberMarker"]}
+        marks = {"PartNumberMarker": "NextPartNumberMarker"}
+        try:
+            for answer in pages(self._client, "list_parts", marks, Key=name, UploadId=journal.upload):
+                held |= {one["PartNumber"]: (one["ETag"].strip('"'), one["Size"]) for one in answer.get("Parts", [])}
+        except Said as error:
+            if not _is_gone(error):
+                raise
+            return None
+        return held
 
     def _carry_out(
         self, name: str, journal: Journal, parts: Iterator[bytes], held: dict[int, tuple[str, int]], digest: Digest

@@ -21,6 +21,7 @@ from typing import Any
 from evidence.errors import NotFound
 from storage import layout
 from storage.s3.client import S3Client, Said
+from storage.s3.listing import in_order, ours, pages
 
 PAGE = 500
 _REMEMBERED = 4096
@@ -103,8 +104,16 @@ class Versions:
 
     def grouped(self, prefix: str) -> Iterator[tuple[str, list[Version]]]:
         """Each name whose key would begin with `prefix`, with its versions and markers, newest first."""
-        for name, group in groupby(self._listed(self._address.names(prefix)), key=lambda one: one.key):
-            yield name, list(group)
+        groups = groupby(self._listed(self._address.names(prefix)), key=lambda one: one.key)
+        found: list[Version] = []
+
+        def names() -> Iterator[str]:
+            for name, group in groups:
+                found[:] = group
+                yield name
+
+        for name in in_order(names()):
+            yield name, list(found)
 
     def _oldest(self, key: str) -> Version:
         kept = [one for one in self.all_of(key) if not one.is_delete_marker]
@@ -116,26 +125,25 @@ class Versions:
         try:
             head = self._client.call("head_object", Key=self._address.name(key))
         except Said as error:
-            if error.is_absent:
-                raise NotFound(f"nothing rests under {key}", key=key) from error
-            raise
+            if not error.is_absent:
+                raise
+            # The answer to HEAD has no body that could say whether it is the bucket that is not there.
+            self._client.call("get_bucket_versioning")
+            raise NotFound(f"nothing rests under {key}", key=key) from error
         return Version(
             key, head.get("VersionId"), head["ContentLength"], _bare(head["ETag"]), head["LastModified"], is_latest=True
         )
 
     def _listed(self, prefix: str, *, page: int = PAGE) -> Iterator[Version]:
-        asked: dict[str, Any] = {}
-        while True:
-            answer = self._client.call("list_object_versions", Prefix=prefix, MaxKeys=page, **asked)
-            yield from self._of_page(answer)
-            if not answer.get("IsTruncated"):
-                return
-            asked = {"KeyMarker": answer["NextKeyMarker"], "VersionIdMarker": answer.get("NextVersionIdMarker", "")}
+        marks = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
+        for answer in pages(self._client, "list_object_versions", marks, Prefix=prefix, MaxKeys=page):
+            yield from self._of_page(answer, prefix)
 
-    def _of_page(self, answer: dict[str, Any]) -> list[Version]:
+    def _of_page(self, answer: dict[str, Any], prefix: str) -> list[Version]:
         # boto3 parts what the service told in one order: objects first, markers after them.
-        found = [self._of(entry, is_marker=False) for entry in answer.get("Versions", [])]
-        found += [self._of(entry, is_marker=True) for entry in answer.get("DeleteMarkers", [])]
+        versions, markers = (ours(self._client, answer.get(name, []), prefix) for name in ("Versions", "DeleteMarkers"))
+        found = [self._of(entry, is_marker=False) for entry in versions]
+        found += [self._of(entry, is_marker=True) for entry in markers]
         return sorted(found, key=lambda one: one.key)
 
     def _of(self, entry: dict[str, Any], *, is_marker: bool) -> Version:
