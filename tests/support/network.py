@@ -81,6 +81,10 @@ class Link:
         """Bytes of all packets of the machine that got through, from the beginning."""
         return _counter(self._card, "arrived", field="bytes")
 
+    def congestion_control(self) -> str:
+        """How the machine's kernel decides how fast to send."""
+        return _run(*self._inside, "cat", "/proc/sys/net/ipv4/tcp_congestion_control").strip()
+
     # --- the machine ------------------------------------------------------------------------
 
     def reached(self, settings: Mapping[str, str]) -> dict[str, str]:
