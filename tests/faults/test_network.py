@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import psycopg
 import pytest
 
 from pipeline.audit import verify_all
@@ -226,6 +227,26 @@ def test_what_a_worker_does_that_was_cut_off_past_its_lease_is_done_by_another_a
     assert [dock.story(recording) for recording in recordings] == before
     assert all(story.count("segmented") == 1 for story in before)
     assert_held_once(dock, card)
+
+
+def test_a_session_that_was_cut_off_while_its_answer_was_on_its_way_ends_at_the_server(
+    engines: dict[str, str], tmp_path: Path
+) -> None:
+    url = engines["register_url"]
+    with link() as network:
+        words = (network.reached(engines)["register_url"], "3")
+        network.start("tests.support.waiting_session", *words, environment={}, log=tmp_path / "log")
+        until(lambda: sessions(url, network.far) == ["active"], "it waits for the answer")
+        network.cut()
+        until(lambda: sessions(url, network.far) == ["idle"], "the answer is given")
+        until(lambda: not sessions(url, network.far), "the server ends the session", timeout_s=15)
+
+
+def sessions(url: str, address: str) -> list[str]:
+    """What the sessions of a machine do at the database server."""
+    with psycopg.connect(url) as asks:
+        query = "SELECT state FROM pg_stat_activity WHERE client_addr = %s::inet"
+        return [row[0] for row in asks.execute(query, (address,)) if row[0] is not None]
 
 
 def leases_lost(host: str) -> float:

@@ -17,6 +17,7 @@ from storage.s3 import client
 from storage.s3.client import Patience
 
 _SHORT = {"connect_timeout": 2, "tcp_user_timeout": 2_000, "keepalives_idle": 1, "keepalives_interval": 1}
+_SHORT_AT_SERVER = {"tcp_user_timeout": "2s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ def hurry() -> None:
     """Have every engine that this process opens from now on wait no longer than two seconds for an answer."""
     client.Patience = Hasty  # type: ignore[misc]
     vars(engine_postgres)["create_engine"] = hasty_engine
+    # Shorter, where we set it at all.
+    ours = engine_postgres._SERVER_SETTINGS
+    ours.update({name: value for name, value in _SHORT_AT_SERVER.items() if name in ours})
 
 
 if __name__ == "__main__":
