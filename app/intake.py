@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from devices.dock_folder import Ignored, Settled, offer_of, take_stock
@@ -132,7 +133,8 @@ def take_again(found: Found, arrival: Arrival, *, said: Claims, ports: Ports, no
         SourceUnavailable, NotFound: the file cannot be read.
     """
     claims = claims_for(found, said)
-    happenings = hold_again(arrival.recording, found.offer, root=found.root, claims=claims, ports=ports, now=now)
-    with ports.register.begin() as facts:
-        open_released(facts, happenings, now=now)
+    follow = partial(open_released, now=now)
+    happenings = hold_again(
+        arrival.recording, found.offer, root=found.root, claims=claims, follow=follow, ports=ports, now=now
+    )
     return bool(happenings)

@@ -21,6 +21,8 @@ class EvidockError(Exception):
     exit_status: ClassVar[int] = 2
 
     def __init__(self, message: str, **values: object) -> None:
+        # A hostile program's last words may hold it, and no register takes it.
+        message = message.replace("\0", "\N{REPLACEMENT CHARACTER}")
         super().__init__(message)
         self.message = message
         self.values = values

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipeline.outcome import Done, about
 from pipeline.ports import Ports
 from pipeline.when import end_of
 from storage.register import search
+from storage.register.facts import Facts
 
 _BLOCK_BYTES = 1 << 20
 
@@ -47,12 +49,17 @@ def offered_again(holder: str, *, offer: Offer, root: str, claims: Claims, was: 
     return Done((again,))
 
 
+Follow = Callable[[Facts, Sequence[Happening]], object]
+"""Opens the jobs that follow what was recorded."""
+
+
 def hold_again(
-    holder: str, offer: Offer, *, root: Path, claims: Claims, ports: Ports, now: datetime
+    holder: str, offer: Offer, *, root: Path, claims: Claims, follow: Follow, ports: Ports, now: datetime
 ) -> tuple[Happening, ...]:
     """Record that a file taken in before was offered once more, if its bytes are those we hold.
 
-    The happenings that were recorded; none when nothing is held of it yet.
+    The happenings that were recorded; none when nothing is held of it yet. `follow` opens what comes after them,
+    in the same transaction.
 
     Raises:
         Conflict: it has other bytes now, under the name, size and time of the ones we hold.
@@ -70,9 +77,11 @@ def hold_again(
         told = f"other bytes than {holder} holds, under the same name, size and time: give it another name or time"
         raise Conflict(told, recording=holder)
     again = offered_again(holder, offer=offer, root=showable(str(root)), claims=claims, was=None, ports=ports)
+    rested = [ports.register.rest(happening) for happening in again.happenings]
     with ports.register.begin() as facts:
-        for happening in again.happenings:
-            facts.record(happening, actor=ports.actor, at=now)
+        for one in rested:
+            facts.record(one, actor=ports.actor, at=now)
+        follow(facts, again.happenings)
     return again.happenings
 
 

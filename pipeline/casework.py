@@ -27,6 +27,9 @@ class NewCase:
     item: str | None = None
 
 
+_LONGEST_NUMBER = 200
+
+
 def open_case(new: NewCase, *, ports: Ports, now: datetime) -> int:
     """Open a case and link what its officers recorded within its window; the number of links made.
 
@@ -36,6 +39,8 @@ def open_case(new: NewCase, *, ports: Ports, now: datetime) -> int:
     """
     if new.end <= new.start:
         raise BadInput("a case must end after it starts: give --from and --to")
+    if not 1 <= len(new.number) <= _LONGEST_NUMBER or not new.number.isprintable():
+        raise BadInput(f"a case number has 1 to {_LONGEST_NUMBER} characters that can be printed")
     if new.item is not None and new.item not in ports.catalog.items:
         raise BadInput(f"{new.item!r} is no item of the catalog {ports.catalog.id}")
     identifier = ids.opaque("cas", ports.chance(10))

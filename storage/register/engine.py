@@ -11,6 +11,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import (
+    DataError,
     DBAPIError,
     InterfaceError,
     InternalError,
@@ -20,7 +21,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from evidence.errors import RegisterUnavailable
+from evidence.errors import BadInput, RegisterUnavailable
 
 BUSY_S = 60
 """How long a writer waits for another before it says that the register is unavailable."""
@@ -68,11 +69,14 @@ def as_ours() -> Iterator[None]:
 
     Raises:
         RegisterUnavailable: worth another try. What is a defect of ours passes through.
+        BadInput: the engine cannot hold a value, as PostgreSQL no zero character.
     """
     try:
         yield
     except (OperationalError, InterfaceError, InternalError) as error:
         raise RegisterUnavailable(f"the register cannot be used now: {_words(error)}") from error
+    except DataError as error:
+        raise BadInput(f"the register cannot hold this text: {_words(error)}") from error
     except DBAPIError as error:
         # A role that lost a grant must not make any recording look bad: work waits until it has it again.
         if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _NOT_ALLOWED:

@@ -44,9 +44,11 @@ def _publish_once(register: Register, log: CustodyLog) -> SignedCheckpoint | Non
     try:
         published = log.publish(entries, at=at)
     except Conflict:
-        if _numbered(register) <= at + len(entries):
+        now = log.newest()
+        has_moved = now is not None and (newest is None or now.size > newest.size)
+        if not has_moved or _numbered(register) <= at + len(entries):
             raise
-        return newest  # others published meanwhile what the register had not given us: no contradiction
+        return now  # others published meanwhile what the register had not given us: no contradiction
     _remember(register, published)
     return published
 
