@@ -197,3 +197,13 @@ def test_a_server_that_is_not_there_is_an_outage_and_its_words_hold_no_password(
     with pytest.raises(RegisterUnavailable) as told, open_home(tmp_path / "home", register_url=url):
         pass
     assert "hidden-word" not in str(told.value)
+
+
+def test_events_go_on_where_a_small_number_would_end(home: Home, server: Postgres) -> None:
+    made = str(home.settings.register_url).rpartition("/")[2]
+    server.execute(f"ALTER SEQUENCE custody_events_id_seq RESTART WITH {2**31 - 1}", database=made)
+    for number in range(3):
+        home.add_device(f"A{number}")
+    publish(home.ports.register, home.ports.log)
+    with home.ports.register.view() as connection:
+        assert list(connection.scalars(select(schema.custody_events.c.leaf_index))) == [0, 1, 2]

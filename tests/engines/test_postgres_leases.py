@@ -102,16 +102,6 @@ def test_every_dock_has_its_turn_however_much_one_brings(home: Home) -> None:
     assert [job.partition(":")[2].partition("-")[0] for job in first] == ["greedy", "modest"] * 3
 
 
-def test_events_go_on_where_a_small_number_would_end(home: Home, server: Postgres) -> None:
-    made = str(home.settings.register_url).rpartition("/")[2]
-    server.execute(f"ALTER SEQUENCE custody_events_id_seq RESTART WITH {2**31 - 1}", database=made)
-    for number in range(3):
-        home.add_device(f"A{number}")
-    publish(home.ports.register, home.ports.log)
-    with home.ports.register.view() as connection:
-        assert list(connection.scalars(select(schema.custody_events.c.leaf_index))) == [0, 1, 2]
-
-
 def test_events_keep_the_order_of_their_commits_under_many_writers(home: Home) -> None:
     def write(prefix: str) -> None:
         for number in range(8):
