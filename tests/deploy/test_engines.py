@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -135,7 +136,10 @@ def broker(tmp_path: Path) -> Iterator[redis.Redis]:
     script = words[-1].replace("$$", "$").replace("/run/secrets/broker", str(tmp_path / "broker"))
     socket = tmp_path / "redis.sock"
     process = subprocess.Popen(
-        [*words[:-1], f"{script} --port 0 --unixsocket {socket}"], cwd=tmp_path, stdout=subprocess.DEVNULL
+        [*words[:-1], f"{script} --port 0 --unixsocket {socket}"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         client = redis.Redis(
@@ -149,7 +153,8 @@ def broker(tmp_path: Path) -> Iterator[redis.Redis]:
         yield client
         client.close()
     finally:
-        process.terminate()
+        # The words are a shell's: it and what it started.
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
