@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from app.plain import for_terminal
 from app.settings import Settings, load_settings
 from app.wiring import wired
 from app.words import word
@@ -35,10 +36,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 _WIDE = 240
 
 
+class _PlainConsole(Console):
+    """A console that obeys no word from outside: a hostile file's name or reason moves no cursor."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(for_terminal(text), **how)
+
+
 def _console(*, stderr: bool) -> Console:
     """A console; where no terminal sets the width, lines are not folded: ids must stay whole for scripts."""
     # No markup: a file may be called `[/red]`, and what it is called must be printed as it is.
-    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    console = _PlainConsole(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDE
     return console
@@ -94,7 +102,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty:
 
 
 def _cell(value: Any) -> Text:
-    return value if isinstance(value, Text) else Text("" if value is None else str(value))
+    return value if isinstance(value, Text) else Text("" if value is None else for_terminal(str(value)))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from app.cli.session import AsJson, Home, out, progress_bar, report, session
+from app.plain import for_terminal
 from app.settings import load_settings
 from app.words import word
 from evidence.errors import BadInput
@@ -82,4 +83,4 @@ def _show(found: CheckReport) -> None:
     for finding in found.findings:
         out.print(f"  {word('verdict', finding.verdict)}: {finding.object}: {finding.what} {finding.where}")
     for note in found.notes:
-        out.print(Text(f"  note: {note}", "dim"))
+        out.print(Text(for_terminal(f"  note: {note}"), "dim"))

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 import structlog
 
 from app import clocks
+from app.plain import on_one_line
 from app.settings import Settings
 from evidence import instant
 
@@ -28,8 +29,6 @@ _CUT = "[cut]"
 _SHORTEST_SECRET = 4
 _SECRET_NAMES = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN")
 _USERINFO = re.compile(r"://[^\s@]*@")  # a password may hold a slash
-# What ends a line somewhere, moves a terminal's cursor, or turns the direction of text.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 _FRAMES = 3
 
 
@@ -110,7 +109,7 @@ class Lines:
         text = str(value)
         for secret in self._secrets:
             text = text.replace(secret, _CUT)
-        return _CONTROL.sub(_escaped, _USERINFO.sub(f"://{_CUT}@", text))
+        return on_one_line(_USERINFO.sub(f"://{_CUT}@", text))
 
 
 class _Libraries(logging.Handler):
@@ -165,7 +164,3 @@ def _as_words(_: object, __: str, line: MutableMapping[str, Any]) -> str:
         return str(line["words"])
     told = [f"{name}={value}" for name, value in line.items() if name not in ("at", "level", "event")]
     return " ".join([str(line["event"]), *told])
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match.group()):04x}"

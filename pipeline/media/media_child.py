@@ -23,6 +23,7 @@ from pipeline.media.sandbox.command import interpreter
 
 _ROOT = Path(__file__).parents[2]
 _ANSWER_MAX_BYTES = 32 << 20
+_LONGEST_WORDS = 300
 _MIB = 1 << 20
 # What a child may refuse with. Anything else it says about itself is not believed.
 _REFUSALS: dict[str, type[EvidockError]] = {
@@ -147,6 +148,6 @@ def _checked(answer: Path) -> dict[str, Any]:
         if "found" in content:
             return dict(content["found"])
         refused = content["refused"]
-        raise _REFUSALS[refused["code"]](str(refused["message"]), **refused["values"])
+        raise _REFUSALS[refused["code"]](str(refused["message"])[:_LONGEST_WORDS], **refused["values"])
     except (OSError, errors.RecordMalformed, KeyError, TypeError, ValueError) as error:
         raise Undecodable(f"reading it gave no answer: {error!r}") from error
