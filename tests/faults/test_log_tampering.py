@@ -260,7 +260,10 @@ def edit_a_hash(log: Log, chance: random.Random) -> Place:
 
 
 def remove_an_object(log: Log, chance: random.Random) -> Place:
-    needed = [key for key in log.files if key.startswith("log/checkpoint")]
+    # The newest checkpoint rests twice: without its copy nothing is lost, and the next publication lays it down again.
+    pointer = log.files["log/checkpoint"]
+    needed = [key for key, data in log.files.items() if key.startswith("log/checkpoints/") and data != pointer]
+    needed.append("log/checkpoint")
     needed += [log.newest("log/tile/0/"), log.newest("log/tile/entries/")]
     key = chance.choice(needed)
     log.write(key, None)
