@@ -46,8 +46,6 @@ def verify_all(ports: Ports, *, progress: Progress = unheard) -> CheckReport:
     check_rows(ledger.told, rows, sheet=sheet)
     # (3) From the records to the store, (4) and from the store to the records.
     checkpoints = Checkpoints(ports, sheet)
-    for row in remembered:
-        checkpoints.at(row["size"], why="the register remembers it")
     _check_store(ledger.told, checkpoints, ports, sheet=sheet)
     spare = spare_tokens(ledger.told, names, checkpoints, ports=ports, sheet=sheet)
     check_names(ledger.told, names, spare=spare, sheet=sheet)

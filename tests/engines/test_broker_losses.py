@@ -1,71 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """A broker that forgets everything or dies, in the middle of hundreds of jobs: all finish, each once."""
 
-import os
 import random
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-import redis
 
+from tests.support.lost_brokers import Loss, embedded, separate
 from tests.support.servers import (
     Installation,
     assert_all_finished_once,
-    installation,
-    is_answering,
-    separate_redis,
     until,
     workers,
     write_tracks,
 )
-from workers import client
-from workers.valkey import EmbeddedValkey
 
 _RECORDINGS = 30  # eight jobs each
 _LOSSES = 4
-
-Loss = Callable[[], None]
-
-
-@contextmanager
-def embedded(home: Path) -> Iterator[tuple[Installation, Loss, Loss]]:
-    """An installation on its embedded Valkey, how to empty that, and how to kill it."""
-    with installation(home) as made:
-        server = EmbeddedValkey(home)
-        asks = client.over_socket(server.socket)
-
-        def kill() -> None:
-            # The one that answers says who it is: a number left in a file may be another process's by now.
-            with suppress(redis.RedisError):
-                os.kill(asks.info("server")["process_id"], signal.SIGKILL)
-
-        try:
-            yield made, lambda: flush(asks), kill
-        finally:
-            asks.close()
-            server.close()
-
-
-@contextmanager
-def separate(home: Path) -> Iterator[tuple[Installation, Loss, Loss]]:
-    """The same on a Redis of its own, which comes back half a second after it was killed."""
-    with separate_redis(home / "redis") as server, installation(home / "home", broker_url=server.url) as made:
-
-        def kill() -> None:
-            server.kill()
-            time.sleep(0.5)
-            server.start()
-
-        yield made, lambda: flush(server.client), kill
-
-
-def flush(asks: redis.Redis) -> None:
-    if is_answering(asks):
-        asks.flushall()
 
 
 @pytest.mark.parametrize("loss", ["FLUSHALL", "kill -9"])

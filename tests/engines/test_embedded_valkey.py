@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded Valkey: one for a home, private, healed when it dies, gone when nobody uses it."""
 
+import fcntl
 import os
 import signal
 import stat
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from evidence.errors import BadInput
+from evidence.errors import BadInput, Unavailable
 from tests.support.nursery import ROOT
 from tests.support.servers import until
+from workers import keeper, valkey
 from workers.valkey import EmbeddedValkey
 
 
@@ -142,6 +144,7 @@ def test_a_server_that_is_frozen_is_replaced(server: EmbeddedValkey) -> None:
 _USER = """
 import sys, time
 from pathlib import Path
+from workers import keeper, valkey
 from workers.valkey import EmbeddedValkey
 server = EmbeddedValkey(Path(sys.argv[1]))
 print(server.ensure(), flush=True)
@@ -159,3 +162,26 @@ def test_of_many_that_find_none_one_starts_it_and_when_all_are_killed_it_ends(tm
         user.communicate()
     assert sorted(answers) == ["False", "False", "False", "True"]
     until(lambda: not is_running(pid), "the server ends after its users were killed", timeout_s=5)
+
+
+def test_a_strangers_number_in_the_keepers_lock_costs_the_stranger_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A keeper holds its lock before it has written its number: what stands there is an earlier keeper's, and
+    # may be anybody's by now.
+    monkeypatch.setattr(valkey, "_START_S", 1.0)
+    embedded = EmbeddedValkey(tmp_path)
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    lock = next(tmp_path.glob("**/users.lock")).with_name(keeper.KEEPER_LOCK)
+    try:
+        with lock.open("w") as held:
+            held.write(str(stranger.pid))
+            held.flush()
+            fcntl.flock(held, fcntl.LOCK_EX)
+            with pytest.raises(Unavailable, match="could not be ended"):
+                embedded.ensure()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+        embedded.close()

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Worker processes at their worst moments: doubled messages, frozen, killed, poisoned, told to stop."""
 
-import fcntl
 import random
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import flow
+from tests.support.freezing import is_unlocked
 from tests.support.servers import (
     DOCUMENT_STORY,
     Installation,
@@ -48,24 +47,10 @@ def freeze(worker: Process, made: Installation) -> None:
     """Freeze it at a moment when it holds none of the machine's locks: those end with its death only."""
     while True:
         worker.send(signal.SIGSTOP)
-        if is_unlocked(made.settings.home / "register.db"):
+        if is_unlocked(made):
             return
         worker.send(signal.SIGCONT)
         time.sleep(0.1)
-
-
-def is_unlocked(register: Path) -> bool:
-    asks = sqlite3.connect(register, timeout=0.1, isolation_level=None)
-    try:
-        asks.execute("BEGIN IMMEDIATE")
-        asks.execute("ROLLBACK")
-        with Path(f"{register}.publish").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (sqlite3.OperationalError, BlockingIOError):
-        return False
-    finally:
-        asks.close()
-    return True
 
 
 def arrivals(gate: Path) -> list[str]:

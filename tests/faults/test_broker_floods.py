@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """F8: five thousand jobs on a broker that forgets all and is killed in the middle: each finishes, once."""
 
-import os
 import random
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import redis
 
 from tests.support.chaos import seeded, times
-from tests.support.servers import Installation, installation, is_answering, separate_redis, until, workers
+from tests.support.lost_brokers import Place, embedded, separate
+from tests.support.servers import Installation, until, workers
 from tests.support.stock import LEFT, assert_stock_finished_once, stock
-from workers import client
-from workers.valkey import EmbeddedValkey
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -24,46 +18,6 @@ _LOSSES = 8
 # More than what workers have fetched already when the broker is lost: what comes after was sent anew.
 _FETCHED = 40
 _BACK_S = 30.0
-
-Loss = Callable[[], None]
-Place = Callable[[Path], AbstractContextManager[tuple[Installation, Loss, Loss]]]
-
-
-@contextmanager
-def embedded(home: Path) -> Iterator[tuple[Installation, Loss, Loss]]:
-    """An installation on its embedded Valkey, how to empty that, and how to kill it."""
-    with installation(home) as made:
-        server = EmbeddedValkey(home)
-        asks = client.over_socket(server.socket)
-
-        def kill() -> None:
-            # The one that answers says who it is: a number left in a file may be another process's by now.
-            with suppress(redis.RedisError):
-                os.kill(asks.info("server")["process_id"], signal.SIGKILL)
-
-        try:
-            yield made, lambda: flush(asks), kill
-        finally:
-            asks.close()
-            server.close()
-
-
-@contextmanager
-def separate(home: Path) -> Iterator[tuple[Installation, Loss, Loss]]:
-    """The same on a Redis of its own, which somebody starts again half a second after it was killed."""
-    with separate_redis(home / "redis") as server, installation(home / "home", broker_url=server.url) as made:
-
-        def kill() -> None:
-            server.kill()
-            time.sleep(0.5)
-            server.start()
-
-        yield made, lambda: flush(server.client), kill
-
-
-def flush(asks: redis.Redis) -> None:
-    if is_answering(asks):
-        asks.flushall()
 
 
 def done(made: Installation) -> int:

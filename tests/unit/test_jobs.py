@@ -245,3 +245,30 @@ def test_jobs_can_be_asked_for_by_what_they_are_about(home: Home) -> None:
         assert told == ["fixity:rec-0", "fixity:rec-2"]
         assert jobs.open_jobs(connection, []) == []
         assert jobs.counts(connection) == {"runnable": 3}
+
+
+def test_a_slow_holders_attempt_is_taken_back_and_a_dead_ones_is_not(home: Home, job: str) -> None:
+    slow = taken(home, job)
+    second = taken(home, job, tick=replace(START, seconds=START.seconds + LEASE_S))
+    assert second.attempts == 2
+    with home.ports.register.leasing() as connection:
+        jobs.forgive(connection, slow)
+    assert row(home, job)["attempts"] == 1
+    with home.ports.register.leasing() as connection:
+        jobs.forgive(connection, second)  # it holds the lease still: nothing was lost
+    assert row(home, job)["attempts"] == 1
+
+
+def test_nobody_is_forgiven_for_a_job_that_is_done(home: Home, job: str) -> None:
+    slow = taken(home, job)
+    finish(home, taken(home, job, tick=replace(START, seconds=START.seconds + LEASE_S)))
+    with home.ports.register.leasing() as connection:
+        jobs.forgive(connection, slow)
+    assert (row(home, job)["state"], row(home, job)["attempts"]) == ("done", 2)
+
+
+def test_the_death_of_a_program_counts_as_its_workers_would(home: Home, job: str) -> None:
+    lease = taken(home, job)
+    with home.ports.register.leasing() as connection:
+        jobs.put_back(connection, lease, now=NOON, code="tool-killed", text="killed", is_death=True)
+    assert (row(home, job)["state"], row(home, job)["attempts"]) == ("runnable", 1)

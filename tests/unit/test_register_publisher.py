@@ -14,6 +14,9 @@ import pytest
 from sqlalchemy import delete
 
 from evidence.errors import Conflict, LogInconsistent
+from evidence.verdict import Verdict
+from pipeline.audit import verify_all
+from storage import layout
 from storage.log_check import check_log
 from storage.register import publisher, schema
 from storage.register.publisher import publish
@@ -161,3 +164,21 @@ def test_a_register_that_was_rolled_back_and_went_on_publishes_nothing(rolled_ba
 def test_a_register_that_was_rolled_back_is_healed_by_a_rebuild(rolled_back: Home) -> None:
     devices = {row["serial"] for row in rolled_back.rebuilt()[1]["devices"]}
     assert devices == {"A1", "B2"}
+
+
+def test_a_checkpoint_that_no_event_names_is_missed_by_an_audit_when_it_is_gone(home: Home) -> None:
+    home.add_device("A1")
+    home.publish()
+    home.add_device("B2")
+    home.add_device("C3")
+    publisher._give_places(home.ports.register)
+    [one, _] = publisher._entries(home.ports.register, 1)
+    publisher._remember(home.ports.register, home.ports.log.publish([one], at=1))
+    home.publish()
+    home.add_device("D4")
+    home.publish()
+    assert verify_all(home.ports).verdict is Verdict.PROVEN
+    (home.settings.home / "objects" / layout.checkpoint_key(2)).unlink()
+    report = verify_all(home.ports)
+    assert report.verdict is Verdict.TAMPERED
+    assert [(finding.object, finding.what) for finding in report.findings] == [(layout.checkpoint_key(2), "missing")]

@@ -240,3 +240,21 @@ def test_a_job_that_fails_leaves_its_place() -> None:
             raise KeyError("a defect")
     with solitude.alone():
         pass
+
+
+def test_hints_beside_the_relays_are_few_so_that_every_dock_has_its_turn(tmp_path: Path) -> None:
+    with open_link("embedded:", home=tmp_path, namespace="test", place="here") as link:
+        link.ensure()
+        sent = [link.hints.send_when_idle(f"index:rec-{number}") for number in range(8)]
+        assert sent == [True] * 4 + [False] * 4
+        assert link.hints.waiting() == 4
+
+
+def test_a_hint_of_a_job_that_works_in_a_spool_goes_to_its_own_place(tmp_path: Path) -> None:
+    with open_link("embedded:", home=tmp_path, namespace="test", place="here") as here:
+        here.ensure()
+        with open_link("embedded:", home=tmp_path, namespace="test", place="there") as there:
+            assert here.hints.send("seal:rec-a")
+            assert (here.hints.waiting(), there.hints.waiting()) == (1, 0)
+            assert here.hints.send("index:rec-a")
+            assert (here.hints.waiting(), there.hints.waiting()) == (2, 1)
