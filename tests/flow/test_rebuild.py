@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 from sqlalchemy.engine import make_url
 
+from app import clocks
 from evidence.errors import InUse, Refused
+from pipeline.reconcile import open_missing_jobs
+from storage.register import jobs, schema
 from storage.register.rebuild import Rebuilt, rebuild
 from storage.register.register import Register
 from storage.register.replace_postgres import replace_register
@@ -142,3 +146,22 @@ def test_a_role_that_may_make_no_schema_is_told_what_to_do(tmp_path: Path) -> No
     assert "empty database" in refused.json["message"]
     with open_home(tmp_path / "home", register_url=url) as home:
         assert home.facts() == facts
+
+
+def test_work_that_is_opened_again_is_pinned_to_a_place_that_sees_its_bytes_or_to_none(tmp_path: Path) -> None:
+    with open_home(tmp_path / "home") as home:
+        file = track(tmp_path / "card")
+        recording = home.offer(file)
+        assert place_of_missing_job(home, recording) == home.ports.place
+        file.unlink()
+        assert place_of_missing_job(home, recording) == ""
+
+
+def place_of_missing_job(home: Home, recording: str) -> str:
+    """Where the first job of a recording is opened after all jobs were lost."""
+    with home.ports.register.begin() as facts:
+        facts.connection.execute(delete(schema.jobs))
+    assert open_missing_jobs(ports=home.ports, now=clocks.now()) == [f"fixity:{recording}"]
+    with home.ports.register.view() as connection:
+        [job] = jobs.open_jobs(connection)
+    return str(job.place)
