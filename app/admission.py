@@ -52,9 +52,10 @@ def room_of(place: Path, reserve: Reserve) -> Room:
     Raises:
         DiskLow: the disk cannot be asked, so nobody knows.
     """
-    while not place.exists() and place != place.parent:
-        place = place.parent
     try:
+        # A disk that cannot say whether the folder is there raises here as well.
+        while not place.exists() and place != place.parent:
+            place = place.parent
         usage = shutil.disk_usage(place)
         return Room(os.stat(place).st_dev, usage.free, reserve.of(usage.total))  # noqa: PTH116
     except OSError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.admission import Admission, places
+from app.admission import Admission, places, room_of
 from app.reserve import Reserve
 from app.settings import load_settings
 from devices.dock_folder import offer_of
@@ -155,3 +155,9 @@ def test_a_full_backlog_takes_nothing_until_it_has_gone_down_to_nine_tenths(
             guard.check(wanted)
     for waiting[0] in (9, 10):
         guard.check(wanted)
+
+
+def test_a_disk_that_cannot_say_what_is_there_has_no_room(tmp_path: Path) -> None:
+    """Python asks for a name that is too long as for any other, and the disk's refusal is an error, not a "no"."""
+    with pytest.raises(DiskLow, match="cannot be asked"):
+        room_of(tmp_path / ("x" * 300), Reserve(1))
