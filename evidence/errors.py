@@ -254,6 +254,12 @@ class WrongState(Refused):
     code = "wrong-state"
 
 
+class StillLocked(Refused):
+    """The object store itself keeps these bytes from being removed: a lock that has not ended, or a legal hold."""
+
+    code = "still-locked"
+
+
 class RegisterLost(Refused):
     """The register is empty beside a custody log that has entries: it must be rebuilt before anything is written."""
 
