@@ -13,8 +13,9 @@ class State(StrEnum):
     MEASURED = "measured"
     SEALED = "sealed"
     INDEXED = "indexed"
-    DUE = "due"
+    DUE = "due"  # its disposal is approved, and can still be undone
     ARCHIVED = "archived"
+    DISPOSING = "disposing"  # bytes are being taken away: there is no way back
     DISPOSED = "disposed"
     QUARANTINED = "quarantined"
 
@@ -23,9 +24,10 @@ _WAYS: dict[State, frozenset[State]] = {
     State.ARRIVED: frozenset({State.MEASURED, State.QUARANTINED}),
     State.MEASURED: frozenset({State.SEALED, State.QUARANTINED}),
     State.SEALED: frozenset({State.INDEXED, State.QUARANTINED}),
-    State.INDEXED: frozenset({State.DUE}),
-    State.DUE: frozenset({State.ARCHIVED, State.DISPOSED}),
-    State.ARCHIVED: frozenset({State.DUE, State.DISPOSED}),
+    State.INDEXED: frozenset({State.DUE, State.ARCHIVED}),
+    State.DUE: frozenset({State.INDEXED, State.ARCHIVED, State.DISPOSING}),
+    State.ARCHIVED: frozenset({State.INDEXED, State.DUE}),
+    State.DISPOSING: frozenset({State.DISPOSED}),
     State.DISPOSED: frozenset(),
     # A person may release what was put aside once its cause is gone; its bytes are sealed already.
     State.QUARANTINED: frozenset({State.SEALED}),

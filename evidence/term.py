@@ -33,6 +33,14 @@ class Term:
         day = min(start.day, calendar.monthrange(year, month)[1])
         return start.replace(year=year, month=month, day=day) + timedelta(days=self.days)
 
+    def to_text(self) -> str:
+        """As a catalog writes it, in years, months or days; a term of both is written with both."""
+        if self.is_permanent:
+            return "permanent"
+        years = f"{self.months // 12}Y" if self.months and self.months % 12 == 0 else ""
+        months = f"{self.months}M" if self.months and not years else ""
+        return f"P{years or months}{f'{self.days}D' if self.days else ''}"
+
     def order(self) -> tuple[bool, float]:
         """A key that orders terms by length, the permanent last."""
         return self.is_permanent, self.months * 30.4 + self.days

@@ -42,6 +42,7 @@ class Identity:
     device: str | None
     officer: str | None
     start: datetime | None
+    clock_offset_ms: int
     problem: dict[str, str] | None
 
 
@@ -134,7 +135,7 @@ def identify(connection: Connection, claims: Claims, *, zone: ZoneInfo, duration
             "and offer the file again"
         )
         problem = {"code": UnknownDevice.code, "text": told}
-    return Identity(serial, officer, None if start is None else start.at, problem)
+    return Identity(serial, officer, None if start is None else start.at, offset, problem)
 
 
 def operator_claims(*, device: str | None, officer: str | None) -> Claims:

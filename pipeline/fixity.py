@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from evidence import instant, media_time
 from evidence.claims import Claims
@@ -26,7 +27,7 @@ from pipeline.media.sandbox.probe import level_in_force
 from pipeline.media.sniff import TEXT_TRACK
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
-from pipeline.when import end_of
+from pipeline.when import end_of, latest_end
 from storage.durable import kept_durably, store_errors
 from storage.register import search
 
@@ -75,6 +76,7 @@ def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -
         inside=inside,
         who=who,
         claims=claims,
+        zone=ports.zone,
     )
     return Done((happening,))
 
@@ -117,8 +119,10 @@ def _measured(
     inside: Inside,
     who: Identity,
     claims: Claims,
+    zone: ZoneInfo,
 ) -> Happening:
     end = end_of(who.start, inside.duration)
+    latest = latest_end(claims, zone=zone, clock_offset_ms=who.clock_offset_ms, duration=inside.duration)
     facts: dict[str, Any] = {
         "chunk_root": chunk_root.hex(),
         "container": inside.container,
@@ -135,6 +139,7 @@ def _measured(
         "claims": claims.to_json(),
         "device": who.device,
         "end_at": None if end is None else instant.to_text(end),
+        "end_latest": None if latest is None else instant.to_text(latest),
         "examined": inside.examined,
         "name": name,
         "officer": who.officer,

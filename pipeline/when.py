@@ -37,6 +37,22 @@ def weigh_start(claims: Claims, *, zone: ZoneInfo, clock_offset_ms: int, duratio
     return None
 
 
+def latest_end(claims: Claims, *, zone: ZoneInfo, clock_offset_ms: int, duration: Fraction | None) -> datetime | None:
+    """The latest moment that any source lets a recording have ended at, its clock taken as right or as measured.
+
+    None when no source gives a usable time. Keeping is counted from here: doubt never shortens.
+    """
+    length = timedelta(0) if duration is None else timedelta(microseconds=int(duration * 1_000_000) + 1)
+    slow = timedelta(milliseconds=max(-clock_offset_ms, 0))
+    ends = [
+        # A file is last written when the recording ends.
+        moment + slow + (timedelta(0) if claim.source is Source.MTIME else length)
+        for claim in claims.of("start")
+        if (moment := _read(claim.value, zone)) is not None
+    ]
+    return max(ends, default=None)
+
+
 def _read(text: str, zone: ZoneInfo) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)

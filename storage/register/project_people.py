@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where events about devices, officers and cases become rows."""
+"""This is where events about units, devices and officers become rows."""
 
 from sqlalchemy import Connection, delete, insert, update
 
@@ -33,6 +33,11 @@ def _officer_registered(connection: Connection, event: CustodyEvent, detail: Det
             number=detail["number"],
             name=detail["name"],
             unit=detail["unit"],
+            post=detail.get("post", ""),
+            types=as_text(detail.get("types", [])),
+            area=detail.get("area", ""),
+            valid_from=detail.get("valid_from"),
+            valid_to=detail.get("valid_to"),
             registered_at=instant.to_text(event.at),
         )
     )
@@ -58,61 +63,23 @@ def _assigned(connection: Connection, event: CustodyEvent, detail: Detail) -> No
     )
 
 
-def _case_opened(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
+def _unit_registered(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
+    table = schema.units
+    connection.execute(delete(table).where(table.c.id == subject(event)))
     connection.execute(
-        insert(schema.cases).values(
+        insert(table).values(
             id=subject(event),
-            number=detail["number"],
-            title=detail["title"],
-            item=detail["item"],
-            start_at=detail["start_at"],
-            end_at=detail["end_at"],
-            opened_at=instant.to_text(event.at),
+            code=detail["code"],
+            name=detail["name"],
+            parent=detail["parent"],
+            registered_at=instant.to_text(event.at),
         )
-    )
-    rows = [{"case_id": subject(event), "officer": officer} for officer in detail["officers"]]
-    if rows:
-        connection.execute(insert(schema.case_officers), rows)
-
-
-def _case_closed(connection: Connection, event: CustodyEvent, _: Detail) -> None:
-    table = schema.cases
-    closed = instant.to_text(event.at)
-    connection.execute(update(table).where(table.c.id == subject(event)).values(closed_at=closed))
-
-
-def _case_linked(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
-    table = schema.case_links
-    for segment in detail["segments"]:
-        key = (table.c.segment == segment, table.c.case_id == subject(event))
-        connection.execute(delete(table).where(*key))
-        connection.execute(
-            insert(table).values(
-                segment=segment,
-                case_id=subject(event),
-                recording=segment.rpartition(".")[0],
-                reason=as_text(detail["reason"]),
-                linked_by=event.actor,
-                linked_at=instant.to_text(event.at),
-            )
-        )
-
-
-def _case_unlinked(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
-    table = schema.case_links
-    connection.execute(
-        update(table)
-        .where(table.c.case_id == subject(event), table.c.segment.in_(detail["segments"]))
-        .values(withdrawn_at=instant.to_text(event.at))
     )
 
 
 KINDS: dict[str, Apply] = {
     "assigned": _assigned,
-    "case-closed": _case_closed,
-    "case-linked": _case_linked,
-    "case-opened": _case_opened,
-    "case-unlinked": _case_unlinked,
     "device-registered": _device_registered,
     "officer-registered": _officer_registered,
+    "unit-registered": _unit_registered,
 }

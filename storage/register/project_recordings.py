@@ -69,6 +69,7 @@ def _measured(connection: Connection, event: CustodyEvent, detail: Detail) -> No
         "kind": facts["kind"],
         "duration": facts["duration"],
         "claims": as_text(detail["claims"]),
+        "end_latest": detail.get("end_latest"),
         "problem_code": problem["code"],
         "problem_text": problem["text"],
     }

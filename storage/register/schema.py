@@ -2,39 +2,28 @@
 """This is where the register's tables are named.
 
 Instants are RFC 3339 UTC text with six decimals (text order is time order); media time is the
-exact rational as text; digests are hexadecimal. `jobs` is the only table that is not a function
-of the custody log.
+exact rational as text; digests are hexadecimal. `jobs`, `retention` and `clock_marks` are the only
+tables that are not a function of the custody log.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy import Text as AnyText
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-# Ordered by bytes on every engine: pages and prefixes mean the same everywhere.
-Text = AnyText().with_variant(postgresql.TEXT(collation="C"), "postgresql")
-
-# Thousands of cameras make two thousand million events within a few years. On SQLite an Integer is the row's number.
-Counter = BigInteger().with_variant(Integer(), "sqlite")
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from storage.register.columns import Counter, Text
+from storage.register.columns import metadata as metadata
+from storage.register.schema_cases import case_documents as case_documents
+from storage.register.schema_cases import case_links as case_links
+from storage.register.schema_cases import case_officers as case_officers
+from storage.register.schema_cases import cases as cases
+from storage.register.schema_cases import conditions as conditions
+from storage.register.schema_cases import gaps as gaps
+from storage.register.schema_cases import units as units
+from storage.register.schema_keeping import appraisals as appraisals
+from storage.register.schema_keeping import archives as archives
+from storage.register.schema_keeping import catalogs as catalogs
+from storage.register.schema_keeping import disposal_entries as disposal_entries
+from storage.register.schema_keeping import disposals as disposals
+from storage.register.schema_keeping import holds as holds
+from storage.register.schema_keeping import tombstones as tombstones
 
 devices = Table(
     "devices",
@@ -54,6 +43,12 @@ officers = Table(
     Column("number", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("unit", Text, nullable=False),
+    # The rest of an officers' list (执法人员清单): post, kinds of enforcement and area, days the certificate holds.
+    Column("post", Text, nullable=False, server_default=""),
+    Column("types", Text, nullable=False, server_default="[]"),
+    Column("area", Text, nullable=False, server_default=""),
+    Column("valid_from", Text),
+    Column("valid_to", Text),
     Column("registered_at", Text, nullable=False),
 )
 
@@ -108,6 +103,11 @@ recordings = Table(
     Column("catalog", Text),
     Column("arrived_at", Text, nullable=False),
     Column("stamped_size", BigInteger),
+    # The latest moment it can have ended, doubt about clocks included: what keeping is counted from.
+    Column("end_latest", Text),
+    # When a person decided on the camera's mark; until when a store that locks refuses to let go.
+    Column("reviewed_at", Text),
+    Column("locked_until", Text),
     # Each list's own order, to the last column: a page is read where it begins, and nothing is sorted.
     Index("ix_recordings_start", "start_at", "id"),
     Index("ix_recordings_state_start", "state", "start_at", "id"),
@@ -164,39 +164,8 @@ derivatives = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("recipe", Text, nullable=False),
     Column("made_at", Text, nullable=False),
-)
-
-cases = Table(
-    "cases",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("number", Text, nullable=False, unique=True),
-    Column("title", Text, nullable=False),
-    Column("item", Text),
-    Column("start_at", Text, nullable=False),
-    Column("end_at", Text, nullable=False),
-    Column("opened_at", Text, nullable=False),
-    Column("closed_at", Text),
-)
-
-case_officers = Table(
-    "case_officers",
-    metadata,
-    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
-    Column("officer", Text, primary_key=True, index=True),
-)
-
-case_links = Table(
-    "case_links",
-    metadata,
-    Column("segment", Text, primary_key=True),
-    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True, index=True),
-    Column("recording", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("linked_by", Text, nullable=False),
-    Column("linked_at", Text, nullable=False),
-    Column("withdrawn_at", Text),
-    Index("ix_case_links_recording_withdrawn", "recording", "withdrawn_at"),
+    # Set when its bytes were taken away before those of the original.
+    Column("removed_at", Text),
 )
 
 custody_events = Table(
@@ -258,8 +227,33 @@ jobs = Table(
     Index("ix_jobs_state_dock_created_at", "state", "dock", "created_at"),
 )
 
+# What follows from nothing but the running system, beside the jobs. Of keeping: the last answer of a sweep.
+retention = Table(
+    "retention",
+    metadata,
+    Column("recording", Text, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("until", Text),
+    Column("swept_at", Text, nullable=False),
+    Index("ix_retention_outcome_until", "outcome", "until", "recording"),
+)
+
+# What the clock said, and how long this boot had run: a clock that jumps shows.
+clock_marks = Table(
+    "clock_marks",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    Column("place", Text, nullable=False),
+    Column("boot", Text, nullable=False),
+    Column("uptime_s", Float, nullable=False),
+    Column("at", Text, nullable=False),
+    # A person's word that the clock is right.
+    Column("is_confirmed", Integer, nullable=False, server_default="0"),
+)
+
 # Everything a rebuild must bring back, in an order that respects references.
 FACT_TABLES = (
+    units,
     devices,
     officers,
     assignments,
@@ -271,6 +265,16 @@ FACT_TABLES = (
     cases,
     case_officers,
     case_links,
+    case_documents,
+    conditions,
+    gaps,
+    catalogs,
+    holds,
+    appraisals,
+    disposals,
+    disposal_entries,
+    tombstones,
+    archives,
     custody_events,
     checkpoints,
     time_tokens,

@@ -24,6 +24,7 @@ from storage.register.rebuild import rebuild
 from storage.register.register import open_engine, open_register
 from tests.support.cameras import CAMERA, tiny
 from tests.support.home import NOON, Home, dsj_name, open_home, track
+from tests.support.keeping_events import everything_of_keeping
 
 HOUR = timedelta(hours=1)
 REC = "recording/rec-a"
@@ -183,6 +184,10 @@ def test_a_case_number_is_taken_once(home: Home) -> None:
         home.open_case("2026-1", "8", start=NOON, end=NOON + HOUR)
 
 
+def case_id(connection: search.Connection, number: str) -> str:
+    return str(search.case(connection, number)["id"])
+
+
 # --- one projection, live and in a rebuild --------------------------------------------------------
 
 
@@ -194,7 +199,7 @@ def _month(home: Home, card: Path) -> None:
     home.assign(CAMERA.serial, "000007", start=NOON - HOUR)
     home.open_case("2026-1", "000001", start=NOON - HOUR, end=NOON + HOUR)
     video = home.ingest_one(tiny("plain").path)["id"]
-    home.ingest_one(tiny("photo").path)
+    photo = home.ingest_one(tiny("photo").path)["id"]
     home.ingest(track(card, "same.gpx"), track(card, "also.gpx"))  # one folds into the other
     stranger = track(card, dsj_name("B2"), number=1)
     assert home.ingest(stranger)["quarantined"]
@@ -211,6 +216,8 @@ def _month(home: Home, card: Path) -> None:
         record(facts, "flagged", f"recording/{video}", {"reason": "sound is odd"}, code="undecodable")
         told = {"asked": {}, "clip_sha256": "0" * 64, "delivered": {}, "frames": 0, "size_bytes": 0}
         record(facts, "clipped", f"recording/{video}", None, **told)
+    with home.ports.register.begin() as facts:
+        everything_of_keeping(facts, case=case_id(facts.connection, "2026-2"), video=video, photo=photo)
     home.assign(CAMERA.serial, "000001", start=NOON + HOUR)
     home.publish()
 

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where the tables of cases are named: units, cases and check tasks, documents, links, conditions, gaps."""
+
+from sqlalchemy import Column, ForeignKey, Index, Table
+
+from storage.register.columns import Text, metadata
+
+# The agency and its units (单位), a tree by the unit above.
+units = Table(
+    "units",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("parent", Text),
+    Column("registered_at", Text, nullable=False),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("number", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("item", Text),
+    Column("start_at", Text, nullable=False),
+    Column("end_at", Text, nullable=False),
+    Column("opened_at", Text, nullable=False),
+    Column("closed_at", Text),
+    Column("kind", Text, nullable=False, server_default="case"),  # case (案件) or task (检查任务)
+    Column("type", Text),  # one of the catalog's enforcement types
+    Column("unit", Text),
+    Column("file_term", Text),  # how long its file (案卷) is kept, as a catalog writes terms
+    Column("source", Text),  # the system it was imported from, and its key there
+    Column("source_key", Text),
+    # What else is known: parties, place, the draw of a random check, links that took place.
+    Column("told", Text, nullable=False, server_default="{}"),
+    Index("ix_cases_unit_start", "unit", "start_at", "id"),
+    Index("ix_cases_source", "source", "source_key"),
+)
+
+case_officers = Table(
+    "case_officers",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
+    Column("officer", Text, primary_key=True, index=True),
+)
+
+case_links = Table(
+    "case_links",
+    metadata,
+    Column("segment", Text, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True, index=True),
+    Column("recording", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("linked_by", Text, nullable=False),
+    Column("linked_at", Text, nullable=False),
+    Column("withdrawn_at", Text),
+    Index("ix_case_links_recording_withdrawn", "recording", "withdrawn_at"),
+)
+
+# Papers of a case with the times they state (文书); also what took place without one.
+case_documents = Table(
+    "case_documents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("number", Text),
+    Column("link", Text),
+    Column("item", Text),
+    Column("start_at", Text),
+    Column("end_at", Text),
+    Column("officers", Text, nullable=False, server_default="[]"),
+    Column("withdrawn_at", Text),
+)
+
+# Conditions of the catalog (永久保存情形) that a person set on a recording or a case.
+conditions = Table(
+    "conditions",
+    metadata,
+    Column("noun", Text, primary_key=True),  # recording or case
+    Column("subject", Text, primary_key=True),  # its id
+    Column("code", Text, primary_key=True),
+    Column("why", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", Text, nullable=False),
+    Column("lifted_at", Text),
+)
+
+# Why a record was interrupted (记录间断), spoken into it or written.
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False, index=True),
+    Column("start_at", Text, nullable=False),
+    Column("end_at", Text, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
