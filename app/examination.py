@@ -10,7 +10,7 @@ from app import clocks, walls
 from app.settings import Settings
 from app.wiring import check_packages, open_authorities, open_keys, open_log, open_store, wired
 from evidence.errors import EvidockError
-from pipeline.catalog import DEFAULT, load_catalog
+from pipeline.catalogs.load import DEFAULT, load_catalog
 from pipeline.media.tools import find_ffmpeg
 from workers.valkey import find_server
 

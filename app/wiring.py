@@ -17,7 +17,7 @@ from app.settings import Settings
 from devices.safe_open import open_beneath
 from evidence.errors import BadInput, IntegrityError, InUse, Refused, RegisterLost
 from evidence.note import Verifier
-from pipeline.catalog import DEFAULT, load_catalog
+from pipeline.catalogs.load import DEFAULT, load_catalog
 from pipeline.media.sandbox.probe import decided
 from pipeline.ports import Ports
 from pipeline.tsa.http import HttpAuthority

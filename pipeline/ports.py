@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
+from evidence.catalog import Catalog
 from evidence.note import Signer, Verifier
-from pipeline.catalog import Catalog
 from pipeline.tsa.port import Authority
 from storage.custody_log import CustodyLog
 from storage.objects import ObjectStore

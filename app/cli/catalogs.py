@@ -8,7 +8,7 @@ import typer
 
 from app.cli.session import AsJson, Home, out, report
 from app.settings import load_settings
-from pipeline.catalog import DEFAULT, load_catalog
+from pipeline.catalogs.load import DEFAULT, load_catalog
 
 app = typer.Typer(no_args_is_help=True, help="The recording catalog: show, check and compare it; tables out and in.")
 
