@@ -97,6 +97,15 @@ def test_not_even_the_owner_changes_an_event_by_mistake(home: Home, server: Post
         server.execute(tampering, database=database)
 
 
+def test_the_services_role_holds_no_right_to_delete_or_rewrite_an_event(server: Postgres, database: str) -> None:
+    """Beside the trigger: one of the two is enough."""
+    prepare_register(server.url(database), service=SERVICE)
+    with psycopg.connect(server.url(database)) as owner:
+        for right in ("DELETE", "TRUNCATE", "UPDATE"):
+            asked = "SELECT has_table_privilege(%s, 'custody_events', %s)"
+            assert owner.execute(asked, (SERVICE, right)).fetchone() == (False,), right
+
+
 def test_tables_that_the_owner_has_not_made_are_asked_for_in_words(
     server: Postgres, database: str, tmp_path: Path
 ) -> None:
