@@ -184,7 +184,7 @@ class _Reader:
         if not isinstance(event, ScalarEvent):
             return None
         if not event.implicit[0] or event.style:
-            hidden = hidden_in(event.value)
+            hidden = hidden_in(event.value) or ("U+000D" if "\r" in event.value else None)
             if hidden:
                 self._fault(event, f"the character {hidden} does not show", "remove it")
             return str(event.value)
