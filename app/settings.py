@@ -58,6 +58,7 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "timezone": Setting("EVIDOCK_TIMEZONE", "zone of the cameras' clocks", "Asia/Shanghai"),
     "catalog": Setting("EVIDOCK_CATALOG", "recording catalog (YAML); empty: the default one", ""),
+    "keeping": Setting("EVIDOCK_KEEPING", "figures of keeping that are no law (YAML); empty: the default ones", ""),
     "default_item": Setting(
         "EVIDOCK_DEFAULT_ITEM", "catalog item of recordings that no rule classifies; empty: none", "JC-01"
     ),
@@ -97,6 +98,7 @@ class Settings:
     agency: str
     zone: ZoneInfo
     catalog: Path | None
+    keeping: Path | None
     default_item: str | None
     ffmpeg: str | None
     sandbox: Policy
@@ -132,6 +134,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         agency=values["agency"],
         zone=_read(told, "timezone", _zone),
         catalog=Path(values["catalog"]) if values["catalog"] else None,
+        keeping=Path(values["keeping"]) if values["keeping"] else None,
         default_item=values["default_item"] or None,
         ffmpeg=values["ffmpeg"] or None,
         sandbox=_read(told, "sandbox", _policy),

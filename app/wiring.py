@@ -17,7 +17,9 @@ from app.settings import Settings
 from devices.safe_open import open_beneath
 from evidence.errors import BadInput, IntegrityError, InUse, Refused, RegisterLost
 from evidence.note import Verifier
-from pipeline.catalogs.load import DEFAULT, load_catalog
+from pipeline.catalogs.load import DEFAULT, catalog_bytes, parse_catalog
+from pipeline.keeping_settings import DEFAULT as DEFAULT_KEEPING
+from pipeline.keeping_settings import load_keeping
 from pipeline.media.sandbox.probe import decided
 from pipeline.ports import Ports
 from pipeline.tsa.http import HttpAuthority
@@ -189,6 +191,8 @@ def _opened(settings: Settings, *, actor: str) -> Iterator[Ports]:
     log = open_log(settings, store, keys)
     try:
         _refuse_a_lost_register(register, log)
+        named = settings.catalog or DEFAULT
+        text = catalog_bytes(named)
         yield Ports(
             store=store,
             register=register,
@@ -200,7 +204,9 @@ def _opened(settings: Settings, *, actor: str) -> Iterator[Ports]:
             spool=settings.home / "spool",
             ffmpeg=settings.ffmpeg,
             zone=settings.zone,
-            catalog=load_catalog(settings.catalog or DEFAULT),
+            catalog=parse_catalog(text, name=named.name, was_validated=named == DEFAULT),
+            catalog_text=text,
+            keeping=load_keeping(settings.keeping or DEFAULT_KEEPING),
             default_item=settings.default_item,
             chance=clocks.chance,
             actor=actor,

@@ -46,9 +46,9 @@ def load_keeping(path: Path = DEFAULT) -> Keeping:
         body = yaml.safe_load(data) if len(data) <= _LARGEST_FILE else None
     except (OSError, yaml.YAMLError, UnicodeError) as error:
         raise BadInput(f"the figures of keeping cannot be read from {path}: {error}") from error
-    told = {name: _figures(body, name, path.name) for name in _RANGES}
-    if set(body) != set(_RANGES):
-        raise BadInput(f"{path.name} has parts we do not know: {', '.join(map(str, sorted(set(body) - set(_RANGES))))}")
+    if not isinstance(body, dict) or set(body) != set(_RANGES):
+        raise BadInput(f"{path.name} must hold the parts {', '.join(_RANGES)}, and nothing else")
+    told = {name: _figures(body[name], name, path.name) for name in _RANGES}
     changes, disposal = told["rule_changes"], told["disposal"]
     return Keeping(
         brake_permille=changes["brake_permille"],
@@ -59,9 +59,8 @@ def load_keeping(path: Path = DEFAULT) -> Keeping:
     )
 
 
-def _figures(body: Any, part: str, name: str) -> Mapping[str, int]:
+def _figures(found: Any, part: str, name: str) -> Mapping[str, int]:
     ranges = _RANGES[part]
-    found = body.get(part) if isinstance(body, dict) else None
     if not isinstance(found, dict) or set(found) != set(ranges):
         raise BadInput(f"{name}: {part} must hold {', '.join(ranges)}, and nothing else")
     for key, (least, most) in ranges.items():

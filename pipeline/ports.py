@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from evidence.catalog import Catalog
 from evidence.note import Signer, Verifier
+from pipeline.keeping_settings import Keeping
 from pipeline.tsa.port import Authority
 from storage.custody_log import CustodyLog
 from storage.objects import ObjectStore
@@ -41,6 +42,10 @@ class Ports:
     ffmpeg: str | None
     zone: ZoneInfo
     catalog: Catalog
+    """The one that the settings name; `pipeline.catalogs.in_force` says which counts now."""
+    catalog_text: bytes
+    """The text it was read from."""
+    keeping: Keeping
     default_item: str | None
     chance: Chance
     actor: str
