@@ -1,106 +1,216 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where cases are opened and closed, and where a person links segments to them or withdraws a link."""
+"""This is where cases are opened, revised, closed and reopened, and where a person links segments or withdraws links.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Closing a case is what starts the terms that count from it; reopening stops them again. So neither happens without a
+word: a case is closed at a moment that has been, and reopened for a reason.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from evidence import ids, instant
+from evidence.case import CaseBody, Codes, check_codes
 from evidence.custody import Happening
 from evidence.errors import BadInput, Conflict, NotFound
 from evidence.ids import stream_of
+from evidence.term import Term
+from evidence.written import moment, reason
+from pipeline.case_codes import codes_now
+from pipeline.catalogs.in_force import catalog_now
 from pipeline.index import link_happening, links_for_case
 from pipeline.ports import Ports
-from storage.register import search
-from storage.register.search import Connection
+from storage.register import casebook, search
+from storage.register.facts import Facts
+from storage.register.search import Connection, Row
+
+NewCase = CaseBody
 
 
-@dataclass(frozen=True, slots=True)
-class NewCase:
-    """A case to open: who worked on it, within which window, of which catalog item."""
-
-    number: str
-    title: str
-    officers: tuple[str, ...]
-    start: datetime
-    end: datetime
-    item: str | None = None
-
-
-_LONGEST_NUMBER = 200
-
-
-def open_case(new: NewCase, *, ports: Ports, now: datetime) -> int:
+def open_case(new: CaseBody, *, ports: Ports, now: datetime) -> int:
     """Open a case and link what its officers recorded within its window; the number of links made.
 
     Raises:
-        BadInput: the window is empty, or the item is not in the catalog.
-        Conflict: a case of this number stands.
+        BadInput: an item, type or link is not in the catalog. NotFound: the unit is not registered.
+        Conflict: a case of this number stands; names the unit that has it.
     """
-    if new.end <= new.start:
-        raise BadInput("a case must end after it starts: give --from and --to")
-    if not 1 <= len(new.number) <= _LONGEST_NUMBER or not new.number.isprintable():
-        raise BadInput(f"a case number has 1 to {_LONGEST_NUMBER} characters that can be printed")
-    if new.item is not None and new.item not in ports.catalog.items:
-        raise BadInput(f"{new.item!r} is no item of the catalog {ports.catalog.id}")
-    identifier = ids.opaque("cas", ports.chance(10))
-    officers = sorted(set(new.officers))
-    told = {
-        "end_at": instant.to_text(new.end),
-        "item": new.item,
-        "number": new.number,
-        "officers": officers,
-        "start_at": instant.to_text(new.start),
-        "title": new.title,
-    }
     with ports.register.begin() as facts:
-        _check_free(facts.connection, new.number)
-        opened = Happening("case-opened", stream_of("case", identifier), detail=told)
-        facts.record(opened, actor=ports.actor, at=now)
-        case = search.case(facts.connection, new.number)
-        links = links_for_case(facts.connection, case, officers)
-        for link in links:
-            facts.record(link, actor=ports.actor, at=now)
-    return len(links)
+        ready = checked(facts.connection, new, codes=codes_now(facts.connection, ports=ports, now=now))
+        return open_in(facts, ready, ports=ports, now=now)
 
 
-def _check_free(connection: Connection, number: str) -> None:
-    try:
-        search.case(connection, number)
-    except NotFound:
-        return
-    raise Conflict(f"case {number!r} is open already (`evidock case show {number}`)")
+def revise_case(number: str, changes: Mapping[str, Any], *, ports: Ports, now: datetime) -> bool:
+    """Change what is told of a case (`changes`: fields of `CaseBody`); False when all of it was told already.
+
+    An open case is linked with what its officers recorded in a wider window; links that stand stay.
+
+    Raises:
+        NotFound: no such case, or no such unit. BadInput: a change cannot be used.
+        Conflict: the new number is taken, or a closed case's file would be kept shorter.
+    """
+    with ports.register.begin() as facts:
+        row = search.case(facts.connection, number)
+        was = body_of(facts.connection, row)
+        codes = codes_now(facts.connection, ports=ports, now=now)
+        wanted = checked(facts.connection, replace(was, **changes), codes=codes, row=row, was=was)
+        return revise_in(facts, row, wanted, was=was, ports=ports, now=now)
 
 
-def close_case(number: str, *, ports: Ports, now: datetime) -> None:
-    """Close a case: nothing is linked to it by rule any more.
+def close_case(number: str, *, ports: Ports, now: datetime, closed_at: datetime | None = None) -> None:
+    """Close a case, now or as of an earlier moment: nothing is linked to it by rule any more, its terms begin.
 
     Raises:
         NotFound: no such case. Conflict: it is closed already.
+        BadInput: it would be closed in the future, or before it began.
     """
     with ports.register.begin() as facts:
-        case = search.case(facts.connection, number)
-        if case["closed_at"] is not None:
-            raise Conflict(f"case {number!r} was closed at {case['closed_at']}")
-        facts.record(Happening("case-closed", stream_of("case", case["id"])), actor=ports.actor, at=now)
+        row = search.case(facts.connection, number)
+        close_in(facts, row, closed_at, ports=ports, now=now)
+
+
+def reopen_case(number: str, *, why: str, ports: Ports, now: datetime) -> None:
+    """Reopen a case: terms that counted from its closing count no more, until it is closed again.
+
+    Raises:
+        NotFound: no such case. Conflict: it is open. BadInput: no reason.
+    """
+    told = {"why": reason(why)}
+    with ports.register.begin() as facts:
+        row = search.case(facts.connection, number)
+        if row["closed_at"] is None:
+            raise Conflict(f"case {number!r} is open")
+        facts.record(Happening("case-reopened", stream_of("case", row["id"]), detail=told), actor=ports.actor, at=now)
+        _link_by_rule(facts, search.case(facts.connection, number), ports=ports, now=now)
+
+
+# --- within open facts: for one case of many ------------------------------------------------------
+
+
+def body_of(connection: Connection, row: Row) -> CaseBody:
+    """What is told of the case of a row."""
+    # Titles were once taken as they came.
+    title = "".join(letter if letter.isprintable() else " " for letter in row["title"]).strip()[:200]
+    told = json.loads(row["told"])
+    officers = search.officers_of_case(connection, row["id"])
+    return CaseBody.of_detail({**row, "title": title, "told": told, "officers": officers})
+
+
+def checked(
+    connection: Connection, body: CaseBody, *, codes: Codes, row: Row | None = None, was: CaseBody | None = None
+) -> CaseBody:
+    """`body` as it may be taken down: codes known, unit registered, number free; `row`: the case that it is of.
+
+    Raises:
+        BadInput, NotFound, Conflict: as `open_case` and `revise_case`.
+    """
+    ready = check_codes(body, codes, was=was)
+    if ready.unit is not None and (was is None or ready.unit != was.unit):
+        casebook.unit(connection, ready.unit)
+    holder = casebook.case_numbered(connection, ready.number)
+    if holder is not None and (row is None or holder["id"] != row["id"]):
+        raise Conflict(_taken(connection, holder), case=ready.number, unit=holder["unit"])
+    if ready.source is not None and ready.source_key is not None:
+        same = casebook.case_of_source(connection, ready.source, ready.source_key)
+        if same is not None and (row is None or same["id"] != row["id"]):
+            raise Conflict(f"{ready.source} {ready.source_key!r} is case {same['number']!r} already")
+    return ready
+
+
+def _taken(connection: Connection, holder: Row) -> str:
+    number, unit = holder["number"], holder["unit"]
+    if unit is None:
+        return f"case {number!r} is open already (`evidock case show {number}`)"
+    name = next((row["name"] for row in casebook.every_unit(connection) if row["code"] == unit), "")
+    return f"case number {number!r} is taken by a case of unit {unit} ({name}) (`evidock case show {number}`)"
+
+
+def open_in(facts: Facts, ready: CaseBody, *, ports: Ports, now: datetime) -> int:
+    """Open a case that was `checked` in this transaction; the number of links made."""
+    stream = stream_of("case", ids.opaque("cas", ports.chance(10)))
+    facts.record(Happening("case-opened", stream, detail=ready.to_detail()), actor=ports.actor, at=now)
+    return _link_by_rule(facts, search.case(facts.connection, ready.number), ports=ports, now=now)
+
+
+def revise_in(facts: Facts, row: Row, ready: CaseBody, *, was: CaseBody, ports: Ports, now: datetime) -> bool:
+    """Revise a case to what was `checked` in this transaction; False, and no event, when nothing changes.
+
+    Raises:
+        Conflict: a closed case's file would be kept shorter.
+    """
+    if ready == was:
+        return False
+    if row["closed_at"] is not None and _is_shorter(ready.file_term, was.file_term):
+        # What is due would follow from it: so it takes a reopening, with its reason in the log.
+        raise Conflict(f"case {was.number!r} is closed: reopen it first to keep its file shorter", case=was.number)
+    happening = Happening("case-revised", stream_of("case", row["id"]), detail=ready.to_detail())
+    facts.record(happening, actor=ports.actor, at=now)
+    if row["closed_at"] is None:
+        _link_by_rule(facts, search.case(facts.connection, ready.number), ports=ports, now=now)
+    return True
+
+
+def _is_shorter(new: Term | None, was: Term | None) -> bool:
+    return was is not None and (new is None or new.order() < was.order())
+
+
+def close_in(facts: Facts, row: Row, closed_at: datetime | None, *, ports: Ports, now: datetime) -> None:
+    """Close the case of a row; as `close_case`."""
+    check_closing(row, closed_at, now=now)
+    told = {} if closed_at is None else {"closed_at": instant.to_text(closed_at)}
+    facts.record(Happening("case-closed", stream_of("case", row["id"]), facts=told), actor=ports.actor, at=now)
+
+
+def check_closing(row: Row, closed_at: datetime | None, *, now: datetime) -> None:
+    """Check that a case can be closed so.
+
+    Raises:
+        Conflict: it is closed already. BadInput: in the future, or before it began.
+    """
+    if row["closed_at"] is not None:
+        raise Conflict(f"case {row['number']!r} was closed at {row['closed_at']}")
+    if closed_at is None:
+        return
+    if moment(closed_at, "the closing") > now:
+        raise BadInput(f"case {row['number']!r} cannot be closed in the future: {instant.to_text(closed_at)}")
+    if instant.to_text(closed_at) < row["start_at"]:
+        raise BadInput(f"case {row['number']!r} cannot be closed before it began: {row['start_at']}")
+
+
+def _link_by_rule(facts: Facts, case: Row, *, ports: Ports, now: datetime) -> int:
+    """Link what was indexed before; what is linked, or what a person has withdrawn, is left as it is."""
+    officers = search.officers_of_case(facts.connection, case["id"])
+    known = casebook.segments_ever_linked(facts.connection, case["id"])
+    made = 0
+    for found in links_for_case(facts.connection, case, officers):
+        told = found.detail or {}
+        fresh = [segment for segment in told["segments"] if segment not in known]
+        if fresh:
+            facts.record(link_happening(case, fresh, reason=told["reason"]), actor=ports.actor, at=now)
+            made += 1
+    return made
+
+
+# --- by hand ------------------------------------------------------------------------------------
 
 
 def link(number: str, things: Sequence[str], *, why: str, withdraw: bool, ports: Ports, now: datetime) -> list[str]:
     """Link recordings or segments (by id) to a case, or withdraw their links; the segments concerned.
 
     Raises:
-        NotFound: no such case, recording or segment.
+        NotFound: no such case, recording or segment. BadInput: no reason.
     """
+    told_why = {"rule": "person", "why": reason(why)}
     with ports.register.begin() as facts:
         case = search.case(facts.connection, number)
         segments = [segment for thing in things for segment in _segments(facts.connection, thing)]
-        reason = {"rule": "person", "why": why}
         if withdraw:
-            told = {"reason": reason, "segments": segments}
+            told = {"reason": told_why, "segments": segments}
             stream = stream_of("case", case["id"])
             happening = Happening("case-unlinked", stream, facts={"segments": len(segments)}, detail=told)
         else:
-            happening = link_happening(case, segments, reason=reason)
+            happening = link_happening(case, segments, reason=told_why)
         facts.record(happening, actor=ports.actor, at=now)
     return segments
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from evidence.catalog import Catalog
 from evidence.claims import Claims
 from evidence.custody import Happening
+from pipeline.catalogs.in_force import in_force, remember
 from pipeline.index import cases_of
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
@@ -30,12 +32,15 @@ def classify(recording: str, *, ports: Ports, now: datetime, progress: Progress)
         row = search.recording(connection, recording)
         originals = search.originals_of(connection, recording)
         cases = cases_of(connection, row)
+        catalog = in_force(connection, now, default=ports.catalog)
+    # From now on this version rules the recording: its text must outlive the settings file it may come from.
+    remember(catalog, ports=ports, now=now)
     for item, reason in _candidates(row, cases, ports):
-        known = ports.catalog.items.get(item)
+        known = catalog.items.get(item)
         if known is not None and row["kind"] in (*known.kinds, "document"):
-            lock_classified(row, originals, item, ports=ports, now=now)
-            return Done((_classified(recording, item, reason, ports),))
-    return Done((_classified(recording, None, {"rule": "none"}, ports),))
+            lock_classified(row, originals, known.floor, ports=ports, now=now)
+            return Done((_classified(recording, item, reason, catalog),))
+    return Done((_classified(recording, None, {"rule": "none"}, catalog),))
 
 
 def _candidates(row: search.Row, cases: list[search.Row], ports: Ports) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -48,6 +53,6 @@ def _candidates(row: search.Row, cases: list[search.Row], ports: Ports) -> Itera
         yield ports.default_item, {"rule": "default"}
 
 
-def _classified(recording: str, item: str | None, reason: dict[str, Any], ports: Ports) -> Happening:
-    facts = {"catalog": ports.catalog.id, "item": item, "reason": reason}
+def _classified(recording: str, item: str | None, reason: dict[str, Any], catalog: Catalog) -> Happening:
+    facts = {"catalog": catalog.id, "item": item, "reason": reason}
     return Happening("classified", about(recording), facts=facts)

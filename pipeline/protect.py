@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from evidence import instant
 from evidence.term import Term
+from pipeline.catalogs.in_force import catalog_now
 from pipeline.ports import Ports
 from storage import layout
 from storage.objects import Protection
@@ -28,7 +29,7 @@ def lock_sealed(sha256: str, *, ports: Ports, now: datetime) -> Protection:
         NotProtected: the store was to lock and does not: there must be no receipt.
         StoreUnavailable: worth another try.
     """
-    until = _end(ports.catalog.shortest_floor, now)
+    until = _end(catalog_now(ports, now).shortest_floor, now)
     for key in _tables(sha256, ports):
         ports.store.protect(key, until=until)
     return ports.store.protect(layout.original_key(sha256), until=until)
@@ -40,16 +41,16 @@ def lock_receipt(sha256: str, *, ports: Ports, now: datetime) -> None:
     Raises:
         NotProtected, StoreUnavailable: as above.
     """
-    ports.store.protect(layout.receipt_key(sha256), until=_end(ports.catalog.shortest_floor, now))
+    ports.store.protect(layout.receipt_key(sha256), until=_end(catalog_now(ports, now).shortest_floor, now))
 
 
-def lock_classified(row: search.Row, originals: list[search.Row], item: str, *, ports: Ports, now: datetime) -> None:
-    """Extend the locks of a recording to the hard floor of its item, counted from its end as far as that can be.
+def lock_classified(row: search.Row, originals: list[search.Row], floor: Term, *, ports: Ports, now: datetime) -> None:
+    """Extend the locks of a recording to its item's hard `floor`, counted from its end as far as that can be.
 
     Raises:
         NotProtected, StoreUnavailable: as above.
     """
-    until = _end(ports.catalog.items[item].floor, max(now, _ended(row, now)))
+    until = _end(floor, max(now, _ended(row, now)))
     for original in originals:
         sha256 = original["sha256"]
         for key in (*_tables(sha256, ports), layout.receipt_key(sha256), layout.original_key(sha256)):
