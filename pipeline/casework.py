@@ -19,7 +19,6 @@ from evidence.ids import stream_of
 from evidence.term import Term
 from evidence.written import moment, reason
 from pipeline.case_codes import codes_now
-from pipeline.catalogs.in_force import catalog_now
 from pipeline.index import link_happening, links_for_case
 from pipeline.ports import Ports
 from storage.register import casebook, search
