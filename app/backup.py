@@ -22,7 +22,8 @@ from app.wiring import open_keys
 from evidence.errors import BadInput
 from pipeline.ports import Ports, Progress
 from storage.durable import store_errors
-from storage.layout import CHECKPOINT_KEY
+from storage.enveloped.store import at_rest
+from storage.layout import CHECKPOINT_KEY, ENVELOPES_PREFIX
 from storage.register import portable
 from storage.register.migrate import newest_revision
 
@@ -94,7 +95,8 @@ class _Objects:
     def __init__(self, folder: BackupFolder, ports: Ports, *, is_sized: bool) -> None:
         self.count = 0
         self._folder = folder
-        self._store = ports.store
+        # As it lies there: a backup holds envelopes and wrapped keys, and never what is in them.
+        self._store = at_rest(ports.store)
         self._is_sized = is_sized
         # Before all others: what it speaks of rests already when they are listed.
         is_begun = self._store.exists(CHECKPOINT_KEY)
@@ -104,11 +106,16 @@ class _Objects:
         self._folder.put("objects.list", self._lines())
 
     def _lines(self) -> Iterator[bytes]:
-        for key in self._store.keys(""):
+        for key in self._keys():
             self.count += 1
             # A bucket would have to be asked for each: an hour for a million.
             size = self._store.size(key) if self._is_sized else "-"
             yield f"{size} {key}\n".encode()
+
+    def _keys(self) -> Iterator[str]:
+        # Wrapped data keys last: each rests before its envelope, so that none of those listed lacks its own.
+        yield from (key for key in self._store.keys("") if not key.startswith(ENVELOPES_PREFIX))
+        yield from self._store.keys(ENVELOPES_PREFIX)
 
     def copy_all(self, progress: Progress) -> int:
         """Copy what was listed; how many are links."""

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evidence.digest import Digest
-from evidence.errors import BackupInvalid
+from evidence.errors import BackupInvalid, BadInput, FixityMismatch
 from pipeline.ports import Progress
 from storage.durable import store_errors
-from storage.layout import CHECKPOINT_KEY
+from storage.enveloped.store import at_rest
+from storage.layout import CHECKPOINT_KEY, ENVELOPES_PREFIX, envelope_key_of
 from storage.objects import ObjectStore
 from storage.reading import blocks_of_source, digest_of, opened_source
 
@@ -23,21 +24,45 @@ def bring_objects(root: Path, store: ObjectStore, *, progress: Progress) -> int:
 
     Raises:
         BackupInvalid: the bytes of an object are not those its key names.
+        BadInput: some are in envelopes, and the key of those is not here.
         Conflict: other bytes rest under a key.
         StoreUnavailable: worth another try.
     """
-    keys = [key for key in _keys(root) if key != CHECKPOINT_KEY]
+    # Wrapped data keys first: an envelope is never without its own.
+    keys = sorted((key for key in _keys(root) if key != CHECKPOINT_KEY), key=_wrapped_first)
     for number, key in enumerate(keys):
         with store_errors(f"cannot read {key}"), opened_source(root / key) as descriptor:
             digest = digest_of(blocks_of_source(descriptor, root / key))
-        _check_name(key, digest)
-        store.put_once(key, root / key, digest=digest)
+        is_enveloped = _is_enveloped(root, key)
+        if not is_enveloped:
+            _check_name(key, digest)
+        at_rest(store).put_once(key, root / key, digest=digest)
+        if is_enveloped:
+            _check_name(key, _opened(key, store))
         progress(number / len(keys))
     # Last: a log is not there before all that its checkpoint speaks of.
     pointer = root / CHECKPOINT_KEY
     if pointer.exists() and not store.exists(CHECKPOINT_KEY):
         store.replace(CHECKPOINT_KEY, pointer.read_bytes()[:_LARGEST_NOTE])
     return len(keys)
+
+
+def _wrapped_first(key: str) -> tuple[bool, str]:
+    return not key.startswith(ENVELOPES_PREFIX), key
+
+
+def _is_enveloped(root: Path, key: str) -> bool:
+    wrapped = envelope_key_of(key)
+    return wrapped is not None and (root / wrapped).exists()
+
+
+def _opened(key: str, store: ObjectStore) -> Digest:
+    if at_rest(store) is store:
+        raise BadInput(f"objects/{key} is in an envelope: put the key of its envelopes among the keys first", key=key)
+    try:
+        return store.measure(key)
+    except FixityMismatch as error:
+        raise BackupInvalid(f"objects/{key} is not as it was written", file=f"objects/{key}") from error
 
 
 def _keys(root: Path) -> Iterator[str]:

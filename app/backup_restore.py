@@ -21,6 +21,7 @@ from pipeline.ports import Progress, unheard
 from pipeline.reconcile import open_missing_jobs
 from storage.custody_log import CustodyLog, open_checkpoint
 from storage.durable import store_errors
+from storage.enveloped.store import at_rest
 from storage.objects import ObjectStore
 from storage.private_file import create_private, read_private
 from storage.register import portable
@@ -161,7 +162,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _missing(folder: Path, store: ObjectStore) -> Iterator[str]:
     """Keys that were in the store when the backup was made, and are not now."""
-    present = set(store.keys(""))
+    present = set(at_rest(store).keys(""))
     with (folder / "objects.list").open(encoding="ascii") as listed:
         for line in listed:
             key = line.split()[-1]

@@ -8,10 +8,20 @@ from dataclasses import dataclass
 
 from app import clocks, walls
 from app.settings import Settings
-from app.wiring import check_packages, open_authorities, open_keys, open_log, open_store, wired
-from evidence.errors import EvidockError
+from app.wiring import (
+    check_packages,
+    open_authorities,
+    open_keyring,
+    open_keys,
+    open_log,
+    open_place,
+    open_store,
+    wired,
+)
+from evidence.errors import BadInput, EvidockError
 from pipeline.catalogs.load import DEFAULT, load_catalog
 from pipeline.media.tools import find_ffmpeg
+from storage import layout
 from workers.valkey import find_server
 
 _LOW_DISK_BYTES = 2 << 30
@@ -33,6 +43,7 @@ def examine_installation(settings: Settings) -> list[Check]:
         ("home", _home),
         ("disk", _disk),
         ("keys", lambda s: open_keys(s).log.verifier_key.to_text()),
+        ("envelopes", _envelopes),
         ("object store", lambda s: _said(next(open_store(s).keys(), None), s.objects_url)),
         ("register and jobs", _register),
         ("custody log", _log),
@@ -93,6 +104,18 @@ def _disk(settings: Settings) -> str:
     if free < _LOW_DISK_BYTES:
         raise OSError(f"only {free >> 20} MiB free: make room before cameras are docked")
     return f"{free >> 30} GiB free"
+
+
+def _envelopes(settings: Settings) -> str:
+    store = open_place(settings)
+    keys = open_keyring(settings, store)
+    is_any = next(store.keys(layout.ENVELOPES_PREFIX), None) is not None
+    if keys is None:
+        if is_any:
+            raise BadInput(f"the object store holds envelopes: bring their key back into {settings.keys}")
+        return "off: footage rests as it is"
+    told = f"keys {', '.join(keys.names)}; without them the footage is lost: keep copies of their files"
+    return f"on, {told}" if settings.envelope else f"off for what is new; what rests in envelopes is read with {told}"
 
 
 def _register(settings: Settings) -> str:

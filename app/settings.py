@@ -50,6 +50,9 @@ SETTINGS: Mapping[str, Setting] = {
     "keys": Setting(
         "EVIDOCK_KEYS", "folder of the agency's signing keys, the same on every machine", "keys in the home"
     ),
+    "envelope": Setting(
+        "EVIDOCK_ENVELOPE", "`on`: new footage rests encrypted, each recording under a key of its own; or `off`", "off"
+    ),
     "tsa_urls": Setting(
         "EVIDOCK_TSA_URLS", "RFC 3161 authorities, separated by spaces; none: a local one, trust `self`", ""
     ),
@@ -94,6 +97,7 @@ class Settings:
     objects_url: str
     broker_url: str
     keys: Path
+    envelope: bool
     tsa_urls: tuple[str, ...]
     agency: str
     zone: ZoneInfo
@@ -130,6 +134,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         objects_url=_or(values["objects_url"], SETTINGS["objects_url"].default, f"file://{root}/objects"),
         broker_url=values["broker_url"],
         keys=Path(_or(values["keys"], SETTINGS["keys"].default, str(root / "keys"))),
+        envelope=_read(told, "envelope", _switch),
         tsa_urls=tuple(values["tsa_urls"].split()),
         agency=values["agency"],
         zone=_read(told, "timezone", _zone),
@@ -217,6 +222,12 @@ def _policy(text: str) -> Policy:
     if text not in _POLICIES:
         raise ValueError("it must be `required` or `off`")
     return _POLICIES[text]
+
+
+def _switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError("it must be `on` or `off`")
+    return text == "on"
 
 
 def _positive(text: str) -> float:

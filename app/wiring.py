@@ -25,8 +25,12 @@ from pipeline.ports import Ports
 from pipeline.tsa.http import HttpAuthority
 from pipeline.tsa.local import LocalAuthority
 from pipeline.tsa.port import Authority, TrustAnchors
+from storage import layout
 from storage.custody_log import CustodyLog
 from storage.durable import store_errors
+from storage.enveloped import keyring
+from storage.enveloped.keyring import Keyring
+from storage.enveloped.store import EnvelopedStore
 from storage.objects import ObjectStore
 from storage.objects_file import DirectoryStore
 from storage.private_file import create_private, read_private
@@ -69,7 +73,43 @@ def check_packages() -> None:
 
 
 def open_store(settings: Settings) -> ObjectStore:
-    """The object store that the settings name.
+    """The object store that the settings name, with envelopes when they are on, or once were.
+
+    Raises:
+        BadInput: the URL names an engine we do not have, or the key of its envelopes is not here.
+        StoreUnavailable: it is down.
+    """
+    store = open_place(settings)
+    keys = open_keyring(settings, store)
+    if keys is None:
+        return store
+    return EnvelopedStore(
+        store,
+        keys,
+        chance=clocks.chance,
+        rooms=settings.home / "opened",
+        is_on=settings.envelope,
+        lends_itself=isinstance(store, DirectoryStore),
+    )
+
+
+def open_keyring(settings: Settings, store: ObjectStore) -> Keyring | None:
+    """The keys that wrap data keys, made at the first start with envelopes; None when they never were on.
+
+    Raises:
+        BadInput: `store` holds envelopes already, and their key is not here: a new one would open none of them.
+            Or a key file cannot be used.
+    """
+    keys = Keyring.load(settings.keys)
+    if keys.newest or not settings.envelope:
+        return keys if keys.names else None
+    if not keys.names and next(store.keys(layout.ENVELOPES_PREFIX), None):
+        raise BadInput(f"the object store holds envelopes: bring their key back as {settings.keys / keyring.NEWEST}")
+    return Keyring.create_or_load(settings.keys, chance=clocks.chance)
+
+
+def open_place(settings: Settings) -> ObjectStore:
+    """Where the objects of `open_store` lie, as the bytes that they are there.
 
     Raises:
         BadInput: the URL names an engine we do not have.

@@ -9,11 +9,15 @@
 | `originals/ab/cd/<sha256>.receipt` | the signed Receipt, leave to erase | once |
 | `derivatives/ab/cd/<sha256>` | a Derivative | once |
 | `details/ab/cd/<sha256>` | a salted detail file: names, case numbers, file names | once |
+| `envelopes/originals/ab/cd/<sha256>` | the wrapped data key of an Original and its tables, if enveloped | once |
+| `envelopes/derivatives/ab/cd/<sha256>` | the wrapped data key of a Derivative, if enveloped | once |
 | `log/checkpoint` | the newest checkpoint: the only pointer | replaced |
 | `log/tile/<level>/<n>[.p/<width>]` | hashes of the custody log (C2SP tlog-tiles) | once |
 | `log/tile/entries/<n>[.p/<width>]` | its entry bundles | once |
 | `log/checkpoints/<size>` | every checkpoint ever signed | once |
 | `log/tokens/<size>/<authority>/<sha256>.tsr` | a time token over the checkpoint of that size | once |
+
+What rests in an envelope is named and measured by its plaintext; the receipt, details and the log never do.
 
 `ab` and `cd` are the first four digits of the SHA-256: 16 million objects make folders of about 256 names.
 `<n>` and `<size>` are written as tlog-tiles writes an index: groups of three digits, all but the last with an
@@ -29,6 +33,8 @@ from evidence.errors import BadInput
 
 CHECKPOINT_KEY = "log/checkpoint"
 ORIGINALS_PREFIX = "originals/"
+DERIVATIVES_PREFIX = "derivatives/"
+ENVELOPES_PREFIX = "envelopes/"
 CHECKPOINTS_PREFIX = "log/checkpoints/"
 TOKENS_PREFIX = "log/tokens/"
 TILE_WIDTH = 256
@@ -36,6 +42,8 @@ TILE_WIDTH = 256
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 _ORIGINAL = re.compile(r"originals/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})", re.ASCII)
+_RECEIPT = ".receipt"
+_TABLES = (".chunks", ".packets")
 _LARGEST_INDEX = 2**63 - 1
 _HIGHEST_LEVEL = 63
 
@@ -73,7 +81,7 @@ def packets_key(sha256: str) -> str:
 
 def receipt_key(sha256: str) -> str:
     """Key of the Receipt of the Original with this SHA-256."""
-    return f"{original_key(sha256)}.receipt"
+    return f"{original_key(sha256)}{_RECEIPT}"
 
 
 def derivative_key(sha256: str) -> str:
@@ -84,6 +92,25 @@ def derivative_key(sha256: str) -> str:
 def detail_key(sha256: str) -> str:
     """Key of the detail file whose own bytes have this SHA-256."""
     return _by_digest("details", sha256)
+
+
+def envelope_key_of(key: str) -> str | None:
+    """Key of the wrapped data key that opens `key` when it rests in an envelope; None when its kind never does.
+
+    An Original and its tables share one; a Derivative has its own, also one whose bytes are those of an Original.
+    """
+    if not key.startswith((ORIGINALS_PREFIX, DERIVATIVES_PREFIX)) or key.endswith(_RECEIPT):
+        return None
+    for ending in _TABLES if key.startswith(ORIGINALS_PREFIX) else ():
+        key = key.removesuffix(ending)
+    return f"{ENVELOPES_PREFIX}{key}"
+
+
+def enveloped_under(envelope_key: str) -> tuple[str, ...]:
+    """The keys that the wrapped data key under `envelope_key` opens, whether or not anything rests there."""
+    key = envelope_key.removeprefix(ENVELOPES_PREFIX)
+    tables = _TABLES if key.startswith(ORIGINALS_PREFIX) else ()
+    return (key, *(f"{key}{ending}" for ending in tables))
 
 
 def tile_key(level: int, index: int, *, width: int = TILE_WIDTH) -> str:
