@@ -28,6 +28,15 @@ def unheard(_: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Cold:
+    """The archive: a second store that costs less. `place` names it in records, without credentials."""
+
+    store: ObjectStore
+    place: str
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """Everything a step may use beside its arguments. Engines are already chosen; no step knows which."""
 
@@ -51,3 +60,4 @@ class Ports:
     actor: str
     place: str
     """Which installation this is: its spool holds what its own fixity and seal go on with."""
+    cold: Cold | None = None

@@ -95,6 +95,15 @@ class Remover(Protocol):
         """
         ...
 
+    def check_free(self, key: str, *, now: datetime) -> None:
+        """Return when no lock and no hold would stop `remove` now, as far as the engine tells; nothing is touched.
+
+        Raises:
+            StillLocked: as `remove`. StoreUnavailable: it cannot be said now.
+
+        """
+        ...
+
     def traces(self, key: str) -> tuple[str, ...]:
         """Everything of `key` that still stands: versions, delete markers, uploads, other names. Empty: gone.
 

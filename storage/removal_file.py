@@ -33,6 +33,10 @@ class DirectoryRemover:
             except NotFound:
                 return Removed(key, asked=self._asked(key))
 
+    def check_free(self, key: str, *, now: datetime) -> None:
+        """As the port says: a directory locks nothing."""
+        check_removable(key)
+
     def traces(self, key: str) -> tuple[str, ...]:
         """As the port says."""
         with store_errors(f"cannot look for {check_key(key)}"):

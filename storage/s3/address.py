@@ -3,21 +3,22 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from evidence.errors import BadInput
 from storage.objects import check_key, check_prefix
 
 LockMode = Literal["compliance", "governance"]
-SPELLING = "s3://BUCKET/PREFIX?endpoint=URL&region=REGION&lock=compliance|governance|none"
+SPELLING = "s3://BUCKET/PREFIX?endpoint=URL&region=REGION&lock=compliance|governance|none&class=CLASS"
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", re.ASCII)
 _FOLDER = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*", re.ASCII)
 _LONGEST_PREFIX = 200
-_KNOWN = {"endpoint", "region", "lock"}
+_KNOWN = {"endpoint", "region", "lock", "class"}
+_CLASS = re.compile(r"[A-Z][A-Z0-9_-]{0,39}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class S3Address:
     endpoint: str | None
     region: str
     lock: LockMode | None
+    storage_class: str | None = None
+    """What the service keeps new objects in, such as GLACIER_IR; None: what the bucket says."""
 
     @classmethod
     def parse(cls, url: str) -> "S3Address":
@@ -60,6 +63,7 @@ class S3Address:
             endpoint=_endpoint(told.get("endpoint", "")),
             region=_region(told.get("region", "us-east-1")),
             lock=_lock(told.get("lock", "none")),
+            storage_class=_class(told.get("class", "")),
         )
 
     def name(self, key: str) -> str:
@@ -80,6 +84,10 @@ class S3Address:
         """
         return self.prefix + check_prefix(prefix)
 
+    def placing(self) -> dict[str, Any]:
+        """What a request that makes an object says of the class it is kept in."""
+        return {} if self.storage_class is None else {"StorageClass": self.storage_class}
+
     def __str__(self) -> str:
         where = f" at {self.endpoint}" if self.endpoint else f" in {self.region}"
         return f"s3://{self.bucket}/{self.prefix}{where}, lock {self.lock or 'none'}"
@@ -89,7 +97,7 @@ def _options(query: str) -> dict[str, str]:
     told = parse_qsl(query, keep_blank_values=True)
     names = [name for name, _ in told]
     if len(names) != len(set(names)) or set(names) - _KNOWN:
-        raise _bad("its options are endpoint, region and lock, each once", SPELLING)
+        raise _bad("its options are endpoint, region, lock and class, each once", SPELLING)
     return dict(told)
 
 
@@ -117,6 +125,12 @@ def _lock(text: str) -> LockMode | None:
     if text not in ("compliance", "governance", "none"):
         raise _bad(f"it cannot lock {text!r}", "lock=compliance, lock=governance or lock=none")
     return None if text == "none" else cast("LockMode", text)
+
+
+def _class(text: str) -> str | None:
+    if text and not _CLASS.fullmatch(text):
+        raise _bad(f"{text!r} is no storage class", "class=STANDARD_IA, or what the service's manual says")
+    return text or None
 
 
 def _bad(what: str, write: str) -> BadInput:

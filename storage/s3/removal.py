@@ -47,6 +47,12 @@ class S3Remover:
             # (3) Gone is what cannot be listed, looked at or read.
             return _removed(key, found, uploads, asked=self._asked(key, found))
 
+    def check_free(self, key: str, *, now: datetime) -> None:
+        """As the port says."""
+        with our_errors(f"cannot look for the locks of {check_removable(key)}"):
+            for one in self._found(key):
+                self._refuse_locked(one, now)
+
     def traces(self, key: str) -> tuple[str, ...]:
         """As the port says."""
         with our_errors(f"cannot look for {check_key(key)}"):

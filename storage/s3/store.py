@@ -16,7 +16,7 @@ from storage import layout
 from storage.durable import store_errors
 from storage.objects import BLOCK_SIZE, Protection, check_key, check_prefix
 from storage.s3.address import S3Address
-from storage.s3.client import Patience, S3Client, our_errors
+from storage.s3.client import Patience, S3Client, Said, our_errors
 from storage.s3.listing import in_order, ours, pages
 from storage.s3.locks import Locks
 from storage.s3.reading import Reader, drained
@@ -188,6 +188,21 @@ class S3Store:
         """
         with our_errors(f"cannot bring back {check_key(key)}"):
             return self._restorer.bring_back(key, digest)
+
+    def recall(self, key: str, *, days: int) -> None:
+        """Ask a service that keeps the object where it cannot be read at once to bring it up for some days.
+
+        That may take hours; asking again meanwhile changes nothing.
+        """
+        with our_errors(f"cannot recall {check_key(key)}"):
+            version = self._versions.first(key)
+            order = {"Days": days, "GlacierJobParameters": {"Tier": "Standard"}}
+            try:
+                name = self.address.name(key)
+                self._client.call("restore_object", Key=name, RestoreRequest=order, **version.named())
+            except Said as error:
+                if error.code != "RestoreAlreadyInProgress":
+                    raise
 
     # --- within -----------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ class Uploader:
             journal.resume(key, digest, part_size=part_size)
             held = self._held(name, journal)
             if held is None:
-                upload = str(self._client.call("create_multipart_upload", Key=name)["UploadId"])
+                upload = self._begun(name)
                 journal.begin(key, digest, part_size=part_size, upload=upload)
             try:
                 return self._carry_out(name, journal, _cut(incoming, source, part_size), held or {}, digest)
@@ -59,6 +59,10 @@ class Uploader:
                 self.abort(name, str(journal.upload))
                 journal.clear()
                 raise Lost from error
+
+    def _begun(self, name: str) -> str:
+        answer = self._client.call("create_multipart_upload", Key=name, **self._client.address.placing())
+        return str(answer["UploadId"])
 
     def abort(self, name: str, upload: str) -> bool:
         """Have the service forget an upload and its parts; False when it has already."""

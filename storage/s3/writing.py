@@ -84,7 +84,13 @@ class Writer:
         raise StoreUnavailable(f"uploads of {key} are aborted again and again: is a lifecycle rule too short?")
 
     def _put(self, key: str, data: bytes, digest: Digest) -> _Made:
-        request: dict[str, Any] = {"Key": self._client.address.name(key), "Body": data, "ContentMD5": _md5(data)}
+        address = self._client.address
+        request: dict[str, Any] = {
+            "Key": address.name(key),
+            "Body": data,
+            "ContentMD5": _md5(data),
+            **address.placing(),
+        }
         if self._is_conditional:
             try:
                 return self._put_heard(key, digest, IfNoneMatch="*", **request)

@@ -140,9 +140,12 @@ def test_a_locked_object_is_refused_until_its_lock_ends_and_then_goes(tmp_path: 
     with pytest.raises(StillLocked) as refused:
         remover.remove(KEY, now=now())
     assert refused.value.values["until"] == until
+    with pytest.raises(StillLocked):
+        remover.check_free(KEY, now=now())
     assert store.measure(KEY) == digest_of(data)
     assert until is not None
     time.sleep(max(0.0, (until - now()).total_seconds()) + 0.5)
+    remover.check_free(KEY, now=now())
     assert remover.remove(KEY, now=now()).size_bytes == len(data)
     assert store.versions(KEY) == []
 
