@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where devices and officers are registered: who may film, and who held which camera when."""
 
+import json
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from evidence import ids, instant
+from evidence.agency import Officer as Officer
+from evidence.case import Codes
 from evidence.custody import Happening
 from evidence.errors import BadInput, NotFound
 from evidence.ids import stream_of
+from pipeline.case_codes import codes_now
 from pipeline.ports import Ports
-from storage.register import search
+from storage.register import casebook, search
+from storage.register.facts import Facts
+from storage.register.search import Connection, Row
 
 _SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -33,15 +39,6 @@ class Device:
             raise BadInput(f"{self.serial!r} is no serial: letters, digits, dot, dash, underscore, at most 64")
 
 
-@dataclass(frozen=True, slots=True)
-class Officer:
-    """What is registered of an officer: certificate number, name, unit."""
-
-    number: str
-    name: str = ""
-    unit: str = ""
-
-
 def register_device(device: Device, *, ports: Ports, now: datetime) -> None:
     """Register a device, or change what is registered of it."""
     facts = {"clock_offset_ms": device.clock_offset_ms, "kind": device.kind}
@@ -51,14 +48,58 @@ def register_device(device: Device, *, ports: Ports, now: datetime) -> None:
         writing.record(happening, actor=ports.actor, at=now)
 
 
-def register_officer(officer: Officer, *, ports: Ports, now: datetime) -> None:
-    """Register an officer, or change what is registered of them."""
-    told = {"name": officer.name, "number": officer.number, "unit": officer.unit}
+def register_officer(officer: Officer, *, ports: Ports, now: datetime) -> bool:
+    """Register an officer, or change what is registered of them; False, and no event, when all of it is.
+
+    Raises:
+        BadInput: a type is not in the catalog in force.
+    """
     with ports.register.begin() as writing:
-        known = search.officer(writing.connection, officer.number)
-        identifier = ids.opaque("off", ports.chance(10)) if known is None else known["id"]
-        happening = Happening("officer-registered", stream_of("officer", identifier), detail=told)
-        writing.record(happening, actor=ports.actor, at=now)
+        return officer_in(
+            writing, officer, codes=codes_now(writing.connection, ports=ports, now=now), ports=ports, now=now
+        )
+
+
+def officer_in(writing: Facts, officer: Officer, *, codes: Codes, ports: Ports, now: datetime) -> bool:
+    """Register an officer in open facts; as `register_officer`."""
+    known = search.officer(writing.connection, officer.number)
+    was = None if known is None else officer_of(known)
+    ready = checked_officer(writing.connection, officer, codes=codes, was=was)
+    if ready == was:
+        return False
+    identifier = ids.opaque("off", ports.chance(10)) if known is None else known["id"]
+    happening = Happening("officer-registered", stream_of("officer", identifier), detail=ready.to_detail())
+    writing.record(happening, actor=ports.actor, at=now)
+    return True
+
+
+def checked_officer(connection: Connection, officer: Officer, *, codes: Codes, was: Officer | None) -> Officer:
+    """`officer` as it may be taken down: with the code of the unit, when one of this code or name is registered.
+
+    Raises:
+        BadInput: a type is not in the catalog, nor told of the officer before (`was`).
+    """
+    for one in set(officer.types) - set(() if was is None else was.types):
+        codes.check("types", one)
+    return replace(officer, unit=casebook.unit_told(connection, officer.unit) or officer.unit)
+
+
+def officer_of(row: Row) -> Officer:
+    """The officer of a row."""
+    return Officer(
+        number=row["number"],
+        name=row["name"],
+        unit=row["unit"],
+        post=row["post"],
+        types=tuple(json.loads(row["types"])),
+        area=row["area"],
+        valid_from=_day(row["valid_from"]),
+        valid_to=_day(row["valid_to"]),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
 
 
 def assign_device(
