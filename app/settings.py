@@ -44,6 +44,11 @@ SETTINGS: Mapping[str, Setting] = {
         "object store: file:///PATH or s3://BUCKET/PREFIX?endpoint=…&region=…&lock=…",
         "folder in the home",
     ),
+    "cold_url": Setting(
+        "EVIDOCK_COLD_URL",
+        "archive, a second store: file:///PATH or s3://BUCKET/PREFIX?endpoint=…&lock=…&class=…; empty: none",
+        "",
+    ),
     "broker_url": Setting(
         "EVIDOCK_BROKER_URL", "broker: embedded: (a private Valkey) or redis://HOST:PORT", "embedded:"
     ),
@@ -95,6 +100,7 @@ class Settings:
     home: Path
     register_url: str
     objects_url: str
+    cold_url: str
     broker_url: str
     keys: Path
     envelope: bool
@@ -132,6 +138,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         home=root,
         register_url=register_url,
         objects_url=_or(values["objects_url"], SETTINGS["objects_url"].default, f"file://{root}/objects"),
+        cold_url=values["cold_url"],
         broker_url=values["broker_url"],
         keys=Path(_or(values["keys"], SETTINGS["keys"].default, str(root / "keys"))),
         envelope=_read(told, "envelope", _switch),

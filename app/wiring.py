@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import evidence
 from app import clocks
@@ -21,7 +21,7 @@ from pipeline.catalogs.load import DEFAULT, catalog_bytes, parse_catalog
 from pipeline.keeping_settings import DEFAULT as DEFAULT_KEEPING
 from pipeline.keeping_settings import load_keeping
 from pipeline.media.sandbox.probe import decided
-from pipeline.ports import Ports
+from pipeline.ports import Cold, Ports
 from pipeline.tsa.http import HttpAuthority
 from pipeline.tsa.local import LocalAuthority
 from pipeline.tsa.port import Authority, TrustAnchors
@@ -79,7 +79,32 @@ def open_store(settings: Settings) -> ObjectStore:
         BadInput: the URL names an engine we do not have, or the key of its envelopes is not here.
         StoreUnavailable: it is down.
     """
-    store = open_place(settings)
+    return _in_envelopes(open_place(settings), settings)
+
+
+def open_cold(settings: Settings) -> Cold | None:
+    """The archive that the settings name, if they name one; in envelopes where the object store is.
+
+    Raises:
+        BadInput, StoreUnavailable: as `open_store`; it is the object store itself.
+    """
+    if not settings.cold_url:
+        return None
+    place = place_name(settings.cold_url)
+    if place == place_name(settings.objects_url):
+        raise BadInput(f"EVIDOCK_COLD_URL is the object store itself ({place}): name a second store")
+    store = _engine(settings.cold_url, "EVIDOCK_COLD_URL", journal=settings.home / "uploads-cold")
+    storage_class = dict(parse_qsl(urlsplit(settings.cold_url).query)).get("class")
+    return Cold(_in_envelopes(store, settings), place, storage_class)
+
+
+def place_name(url: str) -> str:
+    """What a place is called in records: nothing of how it is reached, or by whom."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{unquote(parts.path).rstrip('/')}"
+
+
+def _in_envelopes(store: ObjectStore, settings: Settings) -> ObjectStore:
     keys = open_keyring(settings, store)
     if keys is None:
         return store
@@ -114,15 +139,19 @@ def open_place(settings: Settings) -> ObjectStore:
     Raises:
         BadInput: the URL names an engine we do not have.
     """
-    parts = urlsplit(settings.objects_url)
+    return _engine(settings.objects_url, "EVIDOCK_OBJECTS_URL", journal=settings.home / "uploads")
+
+
+def _engine(url: str, name: str, *, journal: Path) -> ObjectStore:
+    parts = urlsplit(url)
     if parts.scheme == "s3":
         # boto3 takes long to import: only who uses a bucket pays for it.
         from storage.s3.address import S3Address
         from storage.s3.store import S3Store
 
-        return S3Store(S3Address.parse(settings.objects_url), journal=settings.home / "uploads")
+        return S3Store(S3Address.parse(url), journal=journal)
     if parts.scheme != "file" or parts.netloc or not parts.path:
-        raise BadInput(f"EVIDOCK_OBJECTS_URL cannot be {settings.objects_url!r} (write file:///PATH or s3://BUCKET)")
+        raise BadInput(f"{name} cannot be {url!r} (write file:///PATH or s3://BUCKET)")
     return DirectoryStore(Path(unquote(parts.path)))
 
 
@@ -251,6 +280,7 @@ def _opened(settings: Settings, *, actor: str) -> Iterator[Ports]:
             chance=clocks.chance,
             actor=actor,
             place=place_of(settings.home),
+            cold=open_cold(settings),
         )
     finally:
         register.close()
