@@ -37,8 +37,9 @@ class Version:
     shortens: frozenset[str] = frozenset()
 
     def as_adopted(self) -> Adopted:
-        """What keeping sees of it."""
-        classes = {one: item.retention for one, item in self.catalog.items.items()}
+        """What keeping sees of it: also what is disabled now, or not of this agency, may once have been recorded."""
+        items = {**self.catalog.disabled, **self.catalog.items}
+        classes = {one: item.retention for one, item in items.items()}
         return Adopted(self.catalog.id, classes, self.shortens)
 
 
@@ -133,7 +134,7 @@ def remember(catalog: Catalog, *, ports: Ports, now: datetime) -> None:
     if catalog.id != ports.catalog.id:
         return  # it was adopted: its text is there
     with ports.register.view() as connection:
-        if catalogs.find_version(connection, catalog.id) is not None:
+        if not _is_missing(connection, catalog.id):
             return
     sha256 = hashlib.sha256(ports.catalog_text).hexdigest()
     if not catalog.id.endswith(f"#{sha256[:12]}"):
@@ -150,8 +151,13 @@ def remember(catalog: Catalog, *, ports: Ports, now: datetime) -> None:
     detail = {"body": ports.catalog_text.decode(), "why": why, "effects": catalogs.REMEMBERED}
     taken_down = ports.register.rest(Happening("catalog-proposed", stream_of_catalog(catalog.id), facts, detail))
     with ports.register.begin() as facts_:
-        if catalogs.find_version(facts_.connection, catalog.id) is None:
+        if _is_missing(facts_.connection, catalog.id):
             facts_.record(taken_down, actor=ports.actor, at=now)
+
+
+def _is_missing(connection: Connection, identifier: str) -> bool:
+    row = catalogs.find_version(connection, identifier)
+    return row is None or row["withdrawn_at"] is not None
 
 
 def stream_of_catalog(identifier: str) -> str:

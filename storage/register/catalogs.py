@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 from evidence.errors import NotFound
 from storage.register.answers import Row, all_rows, one_row
 from storage.register.rows import as_text
-from storage.register.schema import catalogs, recordings
+from storage.register.schema import catalogs, originals, recordings
 
 REMEMBERED = {"remembered": True}
 """The `effects` of a version that was taken down because recordings were classified under it."""
@@ -72,6 +72,18 @@ def classified_by_item(connection: Connection) -> dict[str, int]:
     """How many recordings were classified as each item, under whatever version."""
     wanted = select(recordings.c.item, func.count().label("number")).where(recordings.c.item.is_not(None))
     return {row.item: row.number for row in connection.execute(wanted.group_by(recordings.c.item))}
+
+
+def is_pinned(connection: Connection, identifier: str) -> bool:
+    """True when a recording was classified under this version."""
+    return connection.scalar(select(recordings.c.id).where(recordings.c.catalog == identifier).limit(1)) is not None
+
+
+def bytes_between(connection: Connection, first: str, last: str) -> dict[str, int]:
+    """How many bytes the originals of each recording have, from one recording's id to another's."""
+    table = originals.c
+    wanted = select(table.recording, func.sum(table.size_bytes)).where(table.recording.between(first, last))
+    return {recording: int(size) for recording, size in connection.execute(wanted.group_by(table.recording))}
 
 
 def _is_remembered() -> ColumnElement[bool]:
