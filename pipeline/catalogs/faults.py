@@ -61,15 +61,18 @@ def refuse(name: str, faults: Iterable[Fault]) -> NoReturn:
     Raises:
         BadInput: always; its `faults` hold line, column, sheet, reason and advice of each.
     """
-    found = sorted(
-        islice(faults, 50 * MOST_TOLD), key=lambda one: (one.mark.sheet, one.mark.line, str(one.mark.column))
-    )
+    raise refusal(name, faults)
+
+
+def refusal(name: str, faults: Iterable[Fault]) -> BadInput:
+    """What `refuse` raises."""
+    found = sorted(islice(faults, 50 * MOST_TOLD), key=lambda one: (one.mark.sheet, one.mark.line))
     told = list(dict.fromkeys(found))
     shown = told[:MOST_TOLD]
     lines = [f"{name}: {fault}" for fault in shown]
     if len(told) > len(shown):
         lines.append(f"{name}: {len(told) - len(shown)} more")
-    raise BadInput("\n".join(lines), faults=[_as_values(fault) for fault in shown])
+    return BadInput("\n".join(lines), faults=[_as_values(fault) for fault in shown])
 
 
 def _as_values(fault: Fault) -> dict[str, object]:

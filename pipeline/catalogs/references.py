@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import Any
 
+from pipeline.catalogs.columns import BETWEEN_WORDS
 from pipeline.catalogs.faults import Fault, one_of, quoted
 from pipeline.catalogs.text import Document, Path, path_words
 
@@ -106,3 +107,7 @@ def _names(document: Document) -> Iterator[Fault]:
             if before != code:
                 told = f"{before} and {code} of {table} are both called {quoted(entry['zh'])}"
                 yield Fault(document.mark(table, code, "zh"), told, "tables could not tell them apart: rename one")
+    for code, entry in document.body["recording_modes"].items():
+        if BETWEEN_WORDS in entry["zh"]:
+            told = f"the name of {code} holds {BETWEEN_WORDS}, which tables write between names"
+            yield Fault(document.mark("recording_modes", code, "zh"), told, "write the name without it")
