@@ -15,6 +15,7 @@ from evidence.custody import CustodyEvent, parse_event
 from evidence.errors import IntegrityError
 from evidence.lifecycle import State
 from evidence.note import Verifier, open_note, split_note
+from pipeline.audit.endings import Endings
 from pipeline.audit.records import (
     STATES,
     Derived,
@@ -65,6 +66,7 @@ class Told:
     states: dict[str, tuple[int, State | None]] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
     anchors: dict[tuple[int, str], str] = field(default_factory=dict)
+    endings: Endings = field(default_factory=Endings)
 
 
 class Ledger:
@@ -177,6 +179,8 @@ class Ledger:
         recording = recording_of(event)
         if recording is not None:
             self._listen_about(recording, event, leaf, order)
+        elif event.stream.startswith("disposal/"):
+            self.told.endings.hear_list(event)
 
     def _listen_about(self, recording: str, event: CustodyEvent, leaf: str, order: int) -> None:
         told = self.told
@@ -184,6 +188,7 @@ class Ledger:
         if event.kind in STATES:
             _later(told.states, recording, (order, STATES[event.kind]))
         _HEARD.get(event.kind, _unheard)(told, event, order)
+        told.endings.hear(recording, event)
 
 
 def _named(row: Row) -> str:

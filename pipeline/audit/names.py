@@ -4,6 +4,7 @@
 from collections.abc import Sequence, Set
 
 from evidence.errors import IntegrityError
+from pipeline.audit.endings import Fate
 from pipeline.audit.ledger import Told
 from pipeline.audit.sheet import StoreSheet
 from storage import layout
@@ -84,13 +85,18 @@ def check_details(told: Told, *, sheet: StoreSheet) -> None:
 
 
 def check_derivatives(told: Told, *, sheet: StoreSheet) -> None:
-    """Everything that was made from an original is there, byte for byte.
+    """Everything that was made from an original is there, byte for byte, until a record says that it was removed.
 
     Raises:
         StoreUnavailable: nothing was decided.
     """
     for sha256, derived in told.derived.items():
-        key = layout.derivative_key(sha256)
+        key, fate = layout.derivative_key(sha256), told.endings.fate_of_derivative(sha256)
+        if fate is not Fate.HERE:
+            if fate is Fate.GONE and key not in told.endings.kept and sheet.store.exists(key):
+                where = f"{derived.kind} of {derived.recording} was removed, and this is still there, or again"
+                sheet.blame(key, "not-gone", where)
+            continue
         found = sheet.measure(key, why=f"{derived.kind} of {derived.recording}")
         if found is not None and (found.hex, found.size_bytes) != (sha256, derived.size_bytes):
             where = f"{derived.kind} of {derived.recording}: found {found}, recorded {derived.size_bytes} bytes"

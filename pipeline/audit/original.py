@@ -10,27 +10,66 @@ from evidence.merkle import HASH_SIZE, leaf_hash
 from evidence.merkle_tree import root_of_joined
 from evidence.note import open_note
 from evidence.receipt import Receipt, parse_receipt
+from pipeline.audit.cold import check_cold
+from pipeline.audit.endings import Fate
 from pipeline.audit.ledger import Told
 from pipeline.audit.place import Damaged, place_damage
 from pipeline.audit.records import Measured, Sealed
 from pipeline.audit.sheet import StoreSheet
 from pipeline.audit.trust import Trust
 from pipeline.media.packet_reader import PacketTable, check_table, open_table
+from pipeline.ports import Cold
 from storage import layout
 
 _LARGEST_RECEIPT = 1 << 20
 
 
-def check_original(measured: Measured, told: Told, *, trust: Trust, origin: str, sheet: StoreSheet) -> None:
-    """Check the original that `measured` speaks of; what was not sealed yet need not be there.
+def check_original(
+    measured: Measured, told: Told, *, trust: Trust, origin: str, cold: Cold | None, sheet: StoreSheet
+) -> None:
+    """Check the original that `measured` speaks of; what was not sealed yet need not be there, what is gone must not.
 
     Raises:
         StoreUnavailable: nothing was decided.
     """
     key, sealed = layout.original_key(measured.sha256), told.sealed.get(measured.sha256)
-    if sealed is None and not sheet.store.exists(key):
-        return
+    fate = told.endings.fate_of(measured.recording)
+    if fate in (Fate.HERE, Fate.COLD):
+        if sealed is None and not sheet.store.exists(key):
+            return
+        _check_bytes(measured, told, sealed=sealed, cold=cold, sheet=sheet)
+    elif fate is Fate.GONE:
+        _check_gone(measured, sheet=sheet)
+    if sealed is not None:
+        _check_seal(measured, sealed, sheet=sheet)
+        _check_receipt(sealed, told, trust=trust, origin=origin, sheet=sheet)
+
+
+def _check_gone(measured: Measured, *, sheet: StoreSheet) -> None:
+    """Nothing is left of what was disposed of; were there anything, the Tombstone would be a lie."""
+    keys = [
+        layout.original_key(measured.sha256),
+        layout.chunks_key(measured.sha256),
+        layout.packets_key(measured.sha256),
+    ]
+    for key in (*keys, layout.envelope_key_of(keys[0])):
+        if key is not None and sheet.store.exists(key):
+            sheet.blame(key, "not-gone", f"{measured.recording} was disposed of, and this is still there, or again")
+
+
+def _check_bytes(
+    measured: Measured, told: Told, *, sealed: Sealed | None, cold: Cold | None, sheet: StoreSheet
+) -> None:
+    key = layout.original_key(measured.sha256)
     why = f"{'sealed' if sealed else 'measured'} as {measured.recording}"
+    archived = told.endings.archived.get(measured.recording)
+    if archived is not None and not archived.is_back:
+        check_cold(measured, archived, cold, sheet=sheet)
+        if not sheet.store.exists(key):
+            # Its tables stay; it is the bytes that cost.
+            _chunks(measured, is_whole=False, why=why, sheet=sheet)
+            _table(measured, why=why, sheet=sheet)
+            return
     found = sheet.measure(key, why=why)
     chunks = _chunks(measured, is_whole=_is(found, measured), why=why, sheet=sheet)
     table = _table(measured, why=why, sheet=sheet)
@@ -38,9 +77,6 @@ def check_original(measured: Measured, told: Told, *, trust: Trust, origin: str,
         damaged = Damaged(key, measured, found, chunks, table)
         what, where = place_damage(damaged, store=sheet.store)
         sheet.blame(key, what, where)
-    if sealed is not None:
-        _check_seal(measured, sealed, sheet=sheet)
-        _check_receipt(sealed, told, trust=trust, origin=origin, sheet=sheet)
 
 
 def _is(found: Digest | None, measured: Measured) -> bool:

@@ -89,8 +89,12 @@ STATES: Mapping[str, State] = {
     "released": State.SEALED,
     "indexed": State.INDEXED,
     "quarantined": State.QUARANTINED,
+    "archived": State.ARCHIVED,
+    "restored": State.INDEXED,
+    "disposing": State.DISPOSING,
+    "disposed": State.DISPOSED,
 }
-"""The state that an event of this kind takes its recording to."""
+"""The state that an event of this kind takes its recording to; *due* comes from disposal lists."""
 
 
 def recording_of(event: CustodyEvent) -> str | None:

@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evidence import instant
 from pipeline.audit.ledger import Told
 from pipeline.audit.sheet import Sheet
-from storage.register import search
+from storage.register import ends, search
 from storage.register.search import Connection, Row
 
 Key = tuple[Any, ...]
@@ -20,6 +21,8 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "originals": ("sha256",),
     "derivatives": ("recording", "kind"),
     "time_tokens": ("size", "authority"),
+    "tombstones": ("recording",),
+    "archives": ("recording",),
 }
 
 
@@ -34,6 +37,8 @@ def rows_of(connection: Connection, recording: str) -> dict[str, list[Row]]:
         "recordings": [search.recording(connection, recording)],
         "originals": search.originals_of(connection, recording),
         "derivatives": search.derivatives_of(connection, recording),
+        "tombstones": [row for row in (ends.tombstone_of(connection, recording),) if row is not None],
+        "archives": [row for row in (ends.archive_of(connection, recording),) if row is not None],
     }
 
 
@@ -44,6 +49,11 @@ def check_rows(told: Told, rows: Mapping[str, Sequence[Row]], *, sheet: Sheet) -
         "originals": _originals(told),
         "derivatives": _derivatives(told),
         "time_tokens": _tokens(told),
+        "tombstones": _tombstones(told),
+        "archives": {
+            (name,): {"place": one.place, "storage_class": one.storage_class}
+            for name, one in told.endings.archived.items()
+        },
     }
     for table, found in rows.items():
         key = _TABLES[table]
@@ -69,8 +79,26 @@ def _originals(told: Told) -> dict[Key, dict[str, Any]]:
 
 def _derivatives(told: Told) -> dict[Key, dict[str, Any]]:
     return {
-        key: {"sha256": one.sha256, "size_bytes": one.size_bytes, "recipe": one.recipe}
+        key: {
+            "sha256": one.sha256,
+            "size_bytes": one.size_bytes,
+            "recipe": one.recipe,
+            "removed_at": told.endings.removed_at(*key),
+        }
         for key, (_, one) in told.first_derived.items()
+    }
+
+
+def _tombstones(told: Told) -> dict[Key, dict[str, Any]]:
+    bytes_of = {one.recording: one for one in told.measured.values()}
+    return {
+        (name,): {
+            "disposal": begun.disposal,
+            "sha256": bytes_of[name].sha256 if name in bytes_of else None,
+            "size_bytes": bytes_of[name].size_bytes if name in bytes_of else None,
+            "disposed_at": instant.to_text(told.endings.disposed[name].at) if name in told.endings.disposed else None,
+        }
+        for name, begun in told.endings.begun.items()
     }
 
 

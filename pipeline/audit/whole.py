@@ -5,9 +5,11 @@ import hashlib
 from pathlib import Path
 
 from evidence.errors import IntegrityError, NotFound, SourceUnavailable
+from evidence.ids import stream_of
 from evidence.verdict import CheckReport
 from pipeline.audit.checkpoints import Checkpoints, check_anchors, check_tokens, spare_tokens
 from pipeline.audit.clip import verify_clip
+from pipeline.audit.disposals import check_disposals
 from pipeline.audit.ledger import EVENTS_TABLE, Ledger, Told
 from pipeline.audit.log import check_events, trust_of, walk_log
 from pipeline.audit.names import check_derivatives, check_details, check_names, names_at_rest
@@ -19,8 +21,8 @@ from pipeline.outcome import about
 from pipeline.ports import Ports, Progress, unheard
 from storage import layout
 from storage.custody_log import SignedCheckpoint
-from storage.register import search
-from storage.register.search import Row
+from storage.register import ends, search
+from storage.register.search import Connection, Row
 
 PROOF_SUFFIX = ".proof.json"
 
@@ -43,6 +45,7 @@ def verify_all(ports: Ports, *, progress: Progress = unheard) -> CheckReport:
     with ports.register.view() as connection:
         events, rows = search.every(connection, "custody_events"), read_rows(connection)
     check_events(events, ledger, log_size=size, sheet=sheet)
+    check_disposals(ledger.told, sheet=sheet)
     check_rows(ledger.told, rows, sheet=sheet)
     # (3) From the records to the store, (4) and from the store to the records.
     checkpoints = Checkpoints(ports, sheet)
@@ -67,18 +70,25 @@ def verify_recording(ports: Ports, recording: str, *, progress: Progress = unhea
     ledger = _ledger(ports, sheet)
     with ports.register.view() as connection:
         events, rows = search.events_of(connection, about(recording)), rows_of(connection, recording)
+        # That it is due, or gone, is told by the lists it is on.
+        lists = [one for name in ends.lists_with(connection, recording) for one in _events_of_list(connection, name)]
     newest = _newest(ports, sheet)
     waiting = 0
-    for row in events:
+    for row in (*events, *lists):
         ledger.placed(row)
         waiting += not _is_published(row, newest, ports=ports, sheet=sheet)
     if not events:
         sheet.blame(EVENTS_TABLE, "missing", f"no event tells of {recording}")
     if waiting:
         sheet.remark(f"{waiting} events wait for the next publication of the log")
+    check_disposals(ledger.told, sheet=sheet)
     check_rows(ledger.told, rows, sheet=sheet)
     _check_store(ledger.told, Checkpoints(ports, sheet), ports, sheet=sheet)
     return sheet.report()
+
+
+def _events_of_list(connection: Connection, name: str) -> list[Row]:
+    return search.events_of(connection, stream_of("disposal", name))
 
 
 def verify_file(path: Path, ports: Ports, *, progress: Progress = unheard) -> CheckReport:
@@ -125,7 +135,7 @@ def _check_store(told: Told, checkpoints: Checkpoints, ports: Ports, *, sheet: S
 
 def _check_original(measured: Measured, told: Told, ports: Ports, *, sheet: StoreSheet) -> None:
     try:
-        check_original(measured, told, trust=trust_of(ports), origin=ports.log.origin, sheet=sheet)
+        check_original(measured, told, trust=trust_of(ports), origin=ports.log.origin, cold=ports.cold, sheet=sheet)
     except (IntegrityError, NotFound) as error:
         # Somebody is at it while we look: it is not what it was a moment ago.
         sheet.blame(layout.original_key(measured.sha256), error.code, error.message)
