@@ -12,7 +12,7 @@ from storage.enveloped.store import EnvelopedStore
 from storage.layout import ENVELOPES_PREFIX
 from storage.objects_file import DirectoryStore
 from storage.s3.store import S3Store
-from tests.contract.object_store import KEY, ObjectStoreContract
+from tests.contract.object_store import KEY, ObjectStoreContract, soon
 from tests.support.envelopes import enveloped
 from tests.support.s3 import new_store, same_place
 
@@ -54,6 +54,43 @@ class TestOverABucketWithLocks(ObjectStoreContract):
     @pytest.fixture
     def same_store(self, bucket: S3Store, tmp_path: Path) -> EnvelopedStore:
         return enveloped(same_place(bucket, tmp_path / "other"), tmp_path)
+
+    def test_a_lock_is_on_the_wrapped_key_too(self, store: EnvelopedStore) -> None:
+        store.put_bytes_once(KEY, b"kept")
+        until = soon(5)
+        told = store.protect(KEY, until=until)
+        wrapped = store.inner.protection(f"{ENVELOPES_PREFIX}{KEY}")
+        assert wrapped.mode == told.mode == "governance"
+        assert wrapped.until is not None
+        assert wrapped.until >= until
+
+    def test_a_wrapped_key_is_held_as_long_as_anything_that_it_opens(self, store: EnvelopedStore) -> None:
+        store.put_bytes_once(KEY, b"held")
+        store.put_bytes_once(f"{KEY}.chunks", b"held too")
+
+        def is_wrapped_held() -> bool:
+            return store.inner.protection(f"{ENVELOPES_PREFIX}{KEY}").is_held
+
+        store.hold(KEY, is_held=True)
+        assert is_wrapped_held()
+        store.hold(f"{KEY}.chunks", is_held=True)
+        assert not store.hold(KEY, is_held=False).is_held
+        assert is_wrapped_held()
+        store.hold(f"{KEY}.chunks", is_held=False)
+        assert not is_wrapped_held()
+
+    def test_what_is_told_of_a_lock_is_no_more_than_the_wrapped_key_has(self, store: EnvelopedStore) -> None:
+        store.put_bytes_once(KEY, b"kept")
+        store.inner.protect(KEY, until=soon(5))
+        assert (store.protection(KEY).mode, store.protection(KEY).until) == (None, None)
+        store.inner.protect(f"{ENVELOPES_PREFIX}{KEY}", until=soon(3))
+        told, own = store.protection(KEY), store.inner.protection(KEY)
+        assert told.mode == "governance"
+        assert told.until is not None
+        assert own.until is not None
+        assert told.until < own.until
+        store.inner.hold(KEY, is_held=True)
+        assert not store.protection(KEY).is_held
 
     def test_a_thousand_keys_are_listed_once_each(self, store: EnvelopedStore) -> None:  # type: ignore[override]
         """Of a hundred: each costs several requests here, and the listing is the bucket's own."""

@@ -391,7 +391,7 @@ def test_killed_at_any_call_the_envelope_is_absent_or_opens_and_a_repeat_complet
     source = tmp_path / "source"
     source.write_bytes(data)
     Keyring.create_or_load(tmp_path / "keys", chance=os.urandom)
-    for call in range(1, 200):
+    for call in range(1, 200, 3):
         inner = DirectoryStore(tmp_path / f"objects-{call}")
 
         def do(inner: DirectoryStore = inner) -> None:
