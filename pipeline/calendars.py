@@ -147,4 +147,6 @@ class _Reader:
         return {key: body[key] if isinstance(body.get(key), kind) else kind() for key, kind in wanted.items()}
 
     def _fault(self, path: tuple[str | int, ...], reason: str, instead: str) -> None:
-        self.faults.append(Fault(self._document.mark(*path), reason, instead))
+        while path and path not in self._document.marks:  # what is missing has no place: its surroundings have
+            path = path[:-1]
+        self.faults.append(Fault(self._document.key_mark(*path), reason, instead))
