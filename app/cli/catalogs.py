@@ -179,3 +179,6 @@ def _write_new(path: Path, data: bytes) -> None:
         raise BadInput(f"{path} is there already: choose another name, or remove it") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}") from error
+
+
+from app.cli import catalog_adopt as catalog_adopt  # noqa: E402  # its commands join ours

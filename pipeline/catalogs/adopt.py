@@ -28,7 +28,7 @@ from storage.register.search import Connection
 
 _TRIES = 3
 _Known = tuple[str | None, dict[str, int]]
-"""What a dry run rests on: the version adopted last, and how many recordings there are of each item."""
+"""What a dry run rests on: the version adopted last, and how many recordings there are of items it may shorten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def approve(identifier: str, said: Approval, *, ports: Ports, now: datetime, pro
     for _ in range(_TRIES):
         with ports.register.view() as connection:
             row = _approvable(connection, identifier, ports=ports, now=now)
-            known = _known(connection)
+            known = _known(connection, row)
         found = _reckoned(row, ports=ports, now=now, progress=progress)
         shown = json.loads(row["effects"])
         review.check_not_grown(shown, found.effects, accepted=said.shorter)
@@ -216,15 +216,20 @@ def _record(rested: Rested, row: Row, known: _Known, *, ports: Ports, now: datet
     with ports.register.begin() as facts:
         if _approvable(facts.connection, row["id"], ports=ports, now=now) != row:
             raise Conflict(f"{row['id']} changed while it was looked at: approve it again")
-        if _known(facts.connection) != known:
+        if _known(facts.connection, row) != known:
             return False
         facts.record(rested, actor=ports.actor, at=now)
     return True
 
 
-def _known(connection: Connection) -> _Known:
+def _known(connection: Connection, row: Row) -> _Known:
     newest = catalogs.newest_adopted(connection)
-    return None if newest is None else newest["id"], catalogs.classified_by_item(connection)
+    shortens = json.loads(row["shortens"])
+    counted = catalogs.classified_by_item(connection) if shortens else {}
+    # A condition may concern any item; where only items are named, what is classified as another is no matter.
+    if set(shortens) <= set(counted):
+        counted = {item: counted[item] for item in shortens}
+    return None if newest is None else newest["id"], counted
 
 
 def _approvable(connection: Connection, identifier: str, *, ports: Ports, now: datetime) -> Row:
