@@ -14,13 +14,13 @@ from evidence.errors import BadInput, Conflict, Refused, WrongState
 from evidence.ids import stream_of
 from evidence.lifecycle import State
 from pipeline.appraise import checked_reason
-from pipeline.disposal_list import DisposalList, Judge, changes, check_same, entry_now, read_list, refuse_changed
+from pipeline.disposal_list import DecisionOf, DisposalList, changes, check_same, entry_now, read_list, refuse_changed
 from pipeline.ports import Ports
 from storage.register import ends, search
 from storage.register.search import Connection
 
 
-def propose(recordings: Sequence[str], *, why: str, judge: Judge, most: int, ports: Ports, now: datetime) -> str:
+def propose(recordings: Sequence[str], *, why: str, judge: DecisionOf, most: int, ports: Ports, now: datetime) -> str:
     """Put recordings on a new disposal list; its id. Nothing is done about them until another person approves it.
 
     Raises:
@@ -55,7 +55,7 @@ def _check_free(connection: Connection, recording: str) -> None:
         raise Conflict(f"{recording} is on the disposal list {other} already", disposal=other)
 
 
-def approve(identifier: str, *, judge: Judge, grace: timedelta, ports: Ports, now: datetime) -> DisposalList:
+def approve(identifier: str, *, judge: DecisionOf, grace: timedelta, ports: Ports, now: datetime) -> DisposalList:
     """Approve a list as the second person; what it holds can be undone until its grace has passed.
 
     Raises:

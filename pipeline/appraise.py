@@ -12,7 +12,7 @@ from evidence import instant
 from evidence.custody import Happening
 from evidence.errors import BadInput, Conflict, WrongState
 from evidence.retention import Outcome
-from pipeline.disposal_list import Judge
+from pipeline.disposal_list import DecisionOf
 from pipeline.outcome import about
 from pipeline.ports import Ports
 from storage.register import ends, search
@@ -40,7 +40,7 @@ def appraise(
     wish: Wish,
     *,
     why: str,
-    judge: Judge,
+    judge: DecisionOf,
     ports: Ports,
     now: datetime,
     until: datetime | None = None,
@@ -85,14 +85,14 @@ def _check_until(wish: Wish, until: datetime | None, now: datetime) -> None:
         raise BadInput(f"{instant.to_text(until)} is not to come: give a later date")
 
 
-def _check(connection: Connection, recording: str, wish: Wish, judge: Judge) -> None:
+def _check(connection: Connection, recording: str, wish: Wish, judge: DecisionOf) -> None:
     row = search.recording(connection, recording)
     if row["state"] not in ends.STANDING:
         raise WrongState(f"{recording} is {row['state']}: it cannot be appraised", state=row["state"])
     listed = ends.list_of(connection, recording)
     if listed is not None:
         raise Conflict(f"{recording} is on the disposal list {listed}: undo that first", disposal=listed)
-    outcome = judge(recording).outcome
+    outcome = judge(connection, recording).outcome
     if outcome not in _MAY[wish]:
         raise WrongState(
             f"{recording} cannot be appraised so, it is {outcome} (`evidock retention explain {recording}` tells why)",

@@ -13,7 +13,7 @@ from evidence.digest import Digest
 from evidence.errors import FixityMismatch, Refused, StillLocked, StoreUnavailable, WrongState
 from evidence.lifecycle import State
 from pipeline.appraise import checked_reason
-from pipeline.disposal_list import Judge
+from pipeline.disposal_list import DecisionOf
 from pipeline.outcome import about
 from pipeline.ports import Cold, Ports
 from pipeline.tombstone import Taken, told_removal
@@ -42,7 +42,7 @@ def cold_of(ports: Ports) -> Cold:
 # --- there ----------------------------------------------------------------------------------------
 
 
-def archive(recording: str, *, judge: Judge, ports: Ports, now: datetime) -> None:
+def archive(recording: str, *, judge: DecisionOf, ports: Ports, now: datetime) -> None:
     """Copy a recording that was appraised for it to the archive, read it back there, and record that.
 
     Repeat: what is there already is measured again. Its bytes still rest in the object store afterwards.
@@ -55,8 +55,8 @@ def archive(recording: str, *, judge: Judge, ports: Ports, now: datetime) -> Non
     cold = cold_of(ports)
     with ports.register.view() as connection:
         original = _archivable(connection, recording)
+        until = judge(connection, recording).until
     keys = _tables(original) | {layout.original_key(original["sha256"]): _digest(original)}
-    until = judge(recording).until
     for key, digest in keys.items():
         copy(key, digest, source=ports.store, target=cold.store)
         if until is not None:
@@ -136,7 +136,7 @@ def _leaving(connection: Connection, recording: str) -> Row:
 
 
 def restore(
-    recording: str, *, why: str, recall: Recall | None, judge: Judge, ports: Ports, now: datetime
+    recording: str, *, why: str, recall: Recall | None, judge: DecisionOf, ports: Ports, now: datetime
 ) -> Mapping[str, str]:
     """Bring the bytes of an archived recording back under their own key, measured anew; the archive keeps its copy.
 
@@ -148,13 +148,13 @@ def restore(
     cold, reason = cold_of(ports), checked_reason(why)
     with ports.register.view() as connection:
         original = _restorable(connection, recording, cold)
+        until = judge(connection, recording).until
     key = layout.original_key(original["sha256"])
     try:
         copy(key, _digest(original), source=cold.store, target=ports.store)
     except StoreUnavailable as error:
         _recalled(error, key, recall)
         raise
-    until = judge(recording).until
     if until is not None and until > now:
         ports.store.protect(key, until=until)
     with ports.register.begin() as writing:

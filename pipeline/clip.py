@@ -27,6 +27,7 @@ from pipeline.media.boxes import ReadRange
 from pipeline.media.cut import Cut, cut
 from pipeline.outcome import about
 from pipeline.ports import Ports
+from pipeline.reach import check_readable
 from storage import layout
 from storage.custody_log import SignedCheckpoint
 from storage.durable import kept_durably
@@ -67,11 +68,12 @@ def clip(
 
     Raises:
         NotFound: no such recording. BadInput: it has no media to cut, or none in this span.
+        WrongState: its bytes are not here: it was disposed of, or is archived.
         FixityMismatch, ProofInvalid: what rests is not what was measured; no clip is left behind.
         StoreUnavailable, RegisterUnavailable: worth another try.
     """
     with ports.register.view() as connection:
-        search.recording(connection, recording)
+        check_readable(connection, recording)
         original = search.original(connection, recording)
     if original["packet_root"] is None or original["sealed_at"] is None:
         raise BadInput(f"{recording} has no media that can be cut (see `evidock show {recording}`)")

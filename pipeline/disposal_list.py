@@ -24,8 +24,8 @@ from storage.register.search import Connection
 
 _LARGEST_DETAIL = 256 << 20
 
-Judge = Callable[[str], Decision]
-"""Says of a recording until when it is kept, on the steady clock, by all that the register holds now."""
+DecisionOf = Callable[[Connection, str], Decision]
+"""Says of a recording until when it is kept, on the steady clock, by all that the register holds in a transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +120,14 @@ def _detail(event: CustodyEvent, ports: Ports) -> Mapping[str, Any]:
 # --- the moment's own entry -----------------------------------------------------------------------
 
 
-def entry_now(connection: Connection, recording: str, *, judge: Judge) -> Entry:
+def entry_now(connection: Connection, recording: str, *, judge: DecisionOf) -> Entry:
     """The entry that a recording makes now.
 
     Raises:
         NotFound: no such recording.
         WrongState: it is not due now, it is not appraised for disposal, or something is still done with it.
     """
-    decision = judge(recording)
+    decision = judge(connection, recording)
     if decision.outcome is not Outcome.DUE:
         raise WrongState(
             f"{recording} is not due: {decision.outcome} (`evidock retention explain {recording}` tells why)",
@@ -143,7 +143,9 @@ def entry_now(connection: Connection, recording: str, *, judge: Judge) -> Entry:
     return Entry.of(recording, decision, sha256=original["sha256"], size_bytes=original["size_bytes"])
 
 
-def changes(connection: Connection, told: DisposalList, wanted: Sequence[Entry], *, judge: Judge) -> dict[str, str]:
+def changes(
+    connection: Connection, told: DisposalList, wanted: Sequence[Entry], *, judge: DecisionOf
+) -> dict[str, str]:
     """Why each entry of `wanted` that does not stand today as it was proposed does not; by recording."""
     found = {}
     for entry in wanted:

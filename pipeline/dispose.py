@@ -18,7 +18,7 @@ from evidence.errors import Refused, StillLocked, WrongState
 from evidence.ids import stream_of
 from evidence.lifecycle import State
 from pipeline import spool
-from pipeline.disposal_list import DisposalList, Judge, changes, check_same, read_list, refuse_changed
+from pipeline.disposal_list import DecisionOf, DisposalList, changes, check_same, read_list, refuse_changed
 from pipeline.outcome import about
 from pipeline.ports import Ports, Progress, unheard
 from pipeline.tombstone import Plan, Taken, check_places, plan_of, register_lines, take_away, tombstone_of
@@ -43,7 +43,7 @@ def run(
     identifier: str,
     *,
     places: Mapping[str, Remover],
-    judge: Judge,
+    judge: DecisionOf,
     ports: Ports,
     now: datetime,
     progress: Progress = unheard,
@@ -113,7 +113,7 @@ def _begin_all(
     batch: Sequence[Entry],
     *,
     places: Mapping[str, Remover],
-    judge: Judge,
+    judge: DecisionOf,
     ports: Ports,
     now: datetime,
 ) -> tuple[list[str], dict[str, datetime | None]]:
@@ -132,7 +132,7 @@ def _begin_all(
 
 
 def _begin(
-    entry: Entry, told: DisposalList, *, places: Mapping[str, Remover], judge: Judge, ports: Ports, now: datetime
+    entry: Entry, told: DisposalList, *, places: Mapping[str, Remover], judge: DecisionOf, ports: Ports, now: datetime
 ) -> None:
     with ports.register.view() as connection:
         if search.recording(connection, entry.recording)["state"] != State.DUE:

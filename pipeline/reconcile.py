@@ -66,7 +66,8 @@ def missing_steps(connection: Connection, row: Row) -> Iterator[str]:
         return
     if row["stamped_size"] is None:
         yield "stamp"
-    if state is State.QUARANTINED:
+    # Of what is put aside nothing is derived; of what is going, gone, or in the archive, nothing (more) can be.
+    if state in (State.QUARANTINED, State.DISPOSING, State.DISPOSED, State.ARCHIVED):
         return
     if state is State.SEALED:
         yield _next_of_index(connection, row)

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from evidence.claims import Claims
-from storage.register import jobs, search
+from storage.register import ends, jobs, search
 from storage.register.search import Connection, Row
 
 
@@ -25,7 +25,9 @@ def tell_recording(connection: Connection, row: Row) -> dict[str, Any]:
         "end": row["end_at"],
         "originals": originals,
         "segments": len(search.segments_of(connection, row["id"])),
-        "derivatives": [made["kind"] for made in search.derivatives_of(connection, row["id"])],
+        "derivatives": [
+            made["kind"] for made in search.derivatives_of(connection, row["id"]) if made["removed_at"] is None
+        ],
         "problem": row["problem_code"],
     }
 
@@ -59,9 +61,13 @@ def tell_whole(connection: Connection, row: Row) -> dict[str, Any]:
             for one in search.segments_of(connection, identifier)
         ],
         "derivatives": [
-            {name: one[name] for name in ("kind", "sha256", "size_bytes")}
+            {name: one[name] for name in ("kind", "sha256", "size_bytes", "removed_at")}
             for one in search.derivatives_of(connection, identifier)
         ],
+        "appraisal": ends.appraisal_of(connection, identifier),
+        "disposal": ends.list_of(connection, identifier),
+        "archive": ends.archive_of(connection, identifier),
+        "tombstone": _tombstone(connection, identifier),
         "cases": [
             {"case": link["case"], "segment": link["segment"], "reason": json.loads(link["reason"])}
             for link in search.links_of_recording(connection, identifier)
@@ -71,3 +77,8 @@ def tell_whole(connection: Connection, row: Row) -> dict[str, Any]:
             for event in search.events_of(connection, f"recording/{identifier}")
         ],
     }
+
+
+def _tombstone(connection: Connection, recording: str) -> dict[str, Any] | None:
+    row = ends.tombstone_of(connection, recording)
+    return None if row is None else {**row, "told": json.loads(row["told"])}

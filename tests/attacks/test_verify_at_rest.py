@@ -291,7 +291,8 @@ def test_a_changed_row_of_the_register_names_its_table_and_key(home: Home, table
 
 def test_a_row_that_no_record_made_is_found(home: Home) -> None:
     home.sql(
-        "INSERT INTO derivatives VALUES (?, 'proxy-2', 'ff', 1, '{}', '2026-01-01T00:00:00.000000Z')",
+        "INSERT INTO derivatives (recording, kind, sha256, size_bytes, recipe, made_at) "
+        "VALUES (?, 'proxy-2', 'ff', 1, '{}', '2026-01-01T00:00:00.000000Z')",
         home.recordings["plain"],
     )
     assert tampered(home) == [("register/derivatives", "unrecorded")]
