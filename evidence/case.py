@@ -71,7 +71,7 @@ class CaseBody:
         if len(self.parties) > _MOST_PARTIES:
             raise BadInput(f"{len(self.parties)} parties: at most {_MOST_PARTIES}")
         if self.draw is not None and self.kind is not CaseKind.TASK:
-            raise BadInput("only a check task is drawn: its kind is `task`")
+            raise BadInput("only a check task is drawn: its kind is `task`", field="kind")
 
     def to_detail(self) -> dict[str, Any]:
         """As the detail of `case-opened` and `case-revised` (docs/formats.md)."""
@@ -185,18 +185,15 @@ class Codes:
         known: Mapping[str, object] = getattr(self, kind)
         if code not in known:
             few = f" (there are {', '.join(known)})" if len(known) <= _FEW else ""
-            raise BadInput(f"{code[:80]!r} is no {kind[:-1]} of the catalog {self.catalog}{few}")
+            noun = kind[:-1]
+            raise BadInput(f"{code[:80]!r} is no {noun} of the catalog {self.catalog}{few}", field=noun)
         return code
 
-    def read(self, kind: str, text: str) -> str:
-        """The code that `text` is, or whose Chinese name it is.
-
-        Raises:
-            BadInput: it is neither.
-        """
+    def code_of(self, kind: str, text: str) -> str:
+        """The code whose Chinese name `text` is; else `text` itself, known or not."""
         told = text.strip()
         names: Mapping[str, object] = getattr(self, kind)
-        return self.check(kind, next((code for code, name in names.items() if name == told), told))
+        return next((code for code, name in names.items() if name == told), told)
 
 
 _FEW = 15
@@ -220,7 +217,7 @@ def check_codes(body: CaseBody, codes: Codes, *, was: CaseBody | None = None) ->
         return body
     of_item = codes.items[body.item][0]
     if body.type not in (None, of_item):
-        raise BadInput(f"item {body.item} is of type {of_item}, the case of type {body.type}")
+        raise BadInput(f"item {body.item} is of type {of_item}, the case of type {body.type}", field="type")
     return body if body.type == of_item else replace(body, type=of_item)
 
 
@@ -236,4 +233,5 @@ def check_document(document: Document, codes: Codes) -> None:
         codes.check("items", document.item)
         of_item = codes.items[document.item][1]
         if document.link not in (None, of_item):
-            raise BadInput(f"item {document.item} is of link {of_item}, the document of link {document.link}")
+            told = f"item {document.item} is of link {of_item}, the document of link {document.link}"
+            raise BadInput(told, field="link")

@@ -77,7 +77,8 @@ def span(start: datetime, end: datetime, what: str, *, may_be_empty: bool = Fals
     moment(start, f"the start of {what}")
     moment(end, f"the end of {what}")
     if end < start or (end == start and not may_be_empty):
-        raise BadInput(f"{what} must end after it starts: {instant.to_text(start)} to {instant.to_text(end)}")
+        told = f"{instant.to_text(start)} to {instant.to_text(end)}"
+        raise BadInput(f"{what} must end after it starts: {told}", field="end")
 
 
 def degrees(text: str, what: str, *, limit: int) -> str:

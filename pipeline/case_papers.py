@@ -2,8 +2,9 @@
 """This is where papers of a case (文书) are filed and withdrawn, and interruptions (记录间断) explained."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from evidence import ids, instant
 from evidence.case import Document, check_document
@@ -18,7 +19,7 @@ from storage.register.facts import Facts
 from storage.register.search import Connection, Row
 
 SPOKEN_OR_WRITTEN = ("spoken", "written")
-_MOST_DOCUMENTS = 2000
+_MOST_DOCUMENTS = 1000
 
 
 def file_document(number: str, document: Document, *, ports: Ports, now: datetime) -> tuple[str, bool]:
@@ -44,8 +45,8 @@ def file_in(facts: Facts, case_id: str, document: Document, *, known: Row | None
     Raises:
         BadInput: the case has too many papers.
     """
-    if known is None and len(casebook.documents_of(facts.connection, case_id)) >= _MOST_DOCUMENTS:
-        raise BadInput(f"a case has at most {_MOST_DOCUMENTS} documents")
+    if known is None:
+        check_room(len(by_key(facts.connection, case_id)) + 1)
     # Its number must not be guessed from the public log: the id is made by chance.
     identifier = ids.opaque("doc", ports.chance(10)) if known is None else known["id"]
     happening = Happening(
@@ -55,15 +56,35 @@ def file_in(facts: Facts, case_id: str, document: Document, *, known: Row | None
     return str(identifier)
 
 
+def check_room(number: int) -> None:
+    """Check that a case may have so many papers, withdrawn ones included.
+
+    Raises:
+        BadInput: it may not.
+    """
+    if number > _MOST_DOCUMENTS:
+        raise BadInput(f"a case has at most {_MOST_DOCUMENTS} documents", field="documents")
+
+
 def same_document(connection: Connection, case_id: str, document: Document) -> Row | None:
     """The paper of a case that this one is another wording of, withdrawn or not."""
-    start = document.to_detail()["start_at"]
-    rows = casebook.documents_of(connection, case_id, is_withdrawn_too=True)
-    if document.number is not None:
-        return next((row for row in rows if row["number"] == document.number), None)
-    return next(
-        (row for row in rows if (row["number"], row["name"], row["start_at"]) == (None, document.name, start)), None
-    )
+    return by_key(connection, case_id).get(document_key(document))
+
+
+def by_key(connection: Connection, case_id: str) -> dict[tuple[str, ...], Row]:
+    """Every paper of a case, withdrawn or not, by what makes it the same as another (`document_key`)."""
+    return {_key(row): row for row in casebook.documents_of(connection, case_id, is_withdrawn_too=True)}
+
+
+def document_key(document: Document) -> tuple[str, ...]:
+    """What makes two papers of one case the same: the number, else the name and the start."""
+    return _key(document.to_detail())
+
+
+def _key(told: Mapping[str, Any]) -> tuple[str, ...]:
+    if told["number"] is not None:
+        return (told["number"],)
+    return (told["name"], told["start_at"] or "")
 
 
 def is_told(row: Row, document: Document) -> bool:

@@ -109,11 +109,12 @@ def checked(
         casebook.unit(connection, ready.unit)
     holder = casebook.case_numbered(connection, ready.number)
     if holder is not None and (row is None or holder["id"] != row["id"]):
-        raise Conflict(_taken(connection, holder), case=ready.number, unit=holder["unit"])
+        raise Conflict(_taken(connection, holder), case=ready.number, unit=holder["unit"], field="number")
     if ready.source is not None and ready.source_key is not None:
         same = casebook.case_of_source(connection, ready.source, ready.source_key)
         if same is not None and (row is None or same["id"] != row["id"]):
-            raise Conflict(f"{ready.source} {ready.source_key!r} is case {same['number']!r} already")
+            told = f"{ready.source} {ready.source_key!r} is case {same['number']!r} already"
+            raise Conflict(told, field="key")
     return ready
 
 
@@ -140,14 +141,23 @@ def revise_in(facts: Facts, row: Row, ready: CaseBody, *, was: CaseBody, ports: 
     """
     if ready == was:
         return False
-    if row["closed_at"] is not None and _is_shorter(ready.file_term, was.file_term):
-        # What is due would follow from it: so it takes a reopening, with its reason in the log.
-        raise Conflict(f"case {was.number!r} is closed: reopen it first to keep its file shorter", case=was.number)
+    check_file_term(row, ready, was=was)
     happening = Happening("case-revised", stream_of("case", row["id"]), detail=ready.to_detail())
     facts.record(happening, actor=ports.actor, at=now)
     if row["closed_at"] is None:
         _link_by_rule(facts, search.case(facts.connection, ready.number), ports=ports, now=now)
     return True
+
+
+def check_file_term(row: Row, ready: CaseBody, *, was: CaseBody) -> None:
+    """Check that a closed case's file is not kept shorter: what is due would follow from it.
+
+    Raises:
+        Conflict: it would be; that takes a reopening, with its reason in the log.
+    """
+    if row["closed_at"] is not None and _is_shorter(ready.file_term, was.file_term):
+        told = f"case {was.number!r} is closed: reopen it first to keep its file shorter"
+        raise Conflict(told, case=was.number, field="file_term")
 
 
 def _is_shorter(new: Term | None, was: Term | None) -> bool:
