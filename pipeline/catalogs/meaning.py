@@ -71,7 +71,7 @@ def _retention(document: Document, code: str, entry: dict[str, Any]) -> Iterator
     faults: list[Fault] = []
     is_case_file = entry["period"] == "case_file"
     if is_case_file and "fallback" not in entry:
-        yield Fault(document.mark(*here), f"{code} follows the case file and has no fallback", "write fallback: P10Y")
+        yield Fault(document.key_mark(*here), f"{code} follows the case file and has no fallback", "write fallback: P10Y")
         return
     if not is_case_file and "fallback" in entry:
         yield Fault(document.mark(*here, "fallback"), f"{code} has a term and a fallback", "remove fallback")
@@ -92,7 +92,7 @@ def _deadline(document: Document, code: str, entry: dict[str, Any]) -> Iterator[
     said = [span for span in _SPANS if span in entry]
     if len(said) != 1:
         told = f"{code} says {' and '.join(said) or 'no span'}"
-        yield Fault(document.mark(*here), told, "write exactly one of hours, working_days, target_minutes")
+        yield Fault(document.key_mark(*here), told, "write exactly one of hours, working_days, target_minutes")
     fallback = entry.get("fallback")
     after = document.body["upload_deadlines"].get(fallback, {"hours": 0})
     if fallback is not None and "hours" not in after:
@@ -112,7 +112,7 @@ def _condition(document: Document, code: str, entry: dict[str, Any]) -> Iterator
     lacking = profiles.keys() - of_profile.keys()
     if "effect" not in entry and lacking:
         told = f"{code} has no effect in {', '.join(sorted(lacking))}"
-        yield Fault(document.mark(*here), told, "write effect: permanent, case_file, hold or floor")
+        yield Fault(document.key_mark(*here), told, "write effect: permanent, case_file, hold or floor")
     for profile, said in of_profile.items():
         asked = profiles.get(profile, {}).get("evid_effect", said)
         if asked != said:
@@ -121,7 +121,7 @@ def _condition(document: Document, code: str, entry: dict[str, Any]) -> Iterator
     says_floor = "floor" in {entry.get("effect"), *of_profile.values()}
     if says_floor != ("floor" in entry):
         advice = "write floor: with a retention class" if says_floor else "remove floor, or write effect: floor"
-        yield Fault(document.mark(*here), f"{code}: an effect of floor goes with a class as floor", advice)
+        yield Fault(document.key_mark(*here), f"{code}: an effect of floor goes with a class as floor", advice)
 
 
 def _proxies(document: Document) -> Iterator[Fault]:

@@ -54,7 +54,7 @@ def _lacking(document: Document, path: tuple[str | int, ...], error: "Validation
     asked: Any = error.validator_value
     found: Any = error.instance
     for key in (key for key in asked if key not in found):
-        yield Fault(document.mark(*path), f"{path_words(path) or 'the catalog'} has no {key}", f"write {key}: …")
+        yield Fault(document.key_mark(*path), f"{path_words(path) or 'the catalog'} has no {key}", f"write {key}: …")
 
 
 def _unknown(

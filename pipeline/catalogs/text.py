@@ -21,6 +21,8 @@ from pipeline.catalogs.faults import Fault, Mark, quoted, refuse
 
 LARGEST = 4 << 20
 _DEEPEST = 24
+# What YAML 1.2 takes for a number and YAML 1.1 for a word.
+_NUMBER_ELSEWHERE = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|0o[0-7]+", re.ASCII)
 _WIDEST_NUMBER = 15
 _ENOUGH = 200
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
@@ -194,7 +196,7 @@ class _Reader:
         """The value of a word without quotes; a fault when readers of YAML do not agree about it."""
         tag: str = self._resolver.resolve(yaml.ScalarNode, word, (True, False))  # type: ignore[no-untyped-call]
         kind = tag.removeprefix(_TAG)
-        if kind in ("str", "timestamp"):
+        if kind in ("str", "timestamp") and not _NUMBER_ELSEWHERE.fullmatch(word):
             return word
         if kind == "null":
             return None
@@ -213,8 +215,16 @@ class _Reader:
             refuse(self._name, self.faults)
 
 
-_READ_AS = {"bool": "true or false", "int": "a number", "float": "a number", "merge": "a merge", "value": "a default"}
+_READ_AS = {
+    "str": "a word or a number",
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a number",
+    "merge": "a merge",
+    "value": "a default",
+}
 _INSTEAD = {
+    "str": 'put it in quotes: "{0}"',
     "bool": 'put it in quotes if it is a word: "{0}"; else write true or false',
     "int": 'put it in quotes: "{0}"',
     "float": 'put it in quotes: "{0}"',
