@@ -22,10 +22,11 @@ def due_list(agency: Agency, catalog: Path, now: datetime) -> dict[str, Answer]:
     """Outcome and latest bound of every recording, by id."""
     book = yaml.safe_load(catalog.read_text("utf-8"))
     cases = {case.id: case for case in agency.cases}
-    return {one.id: _answer(one, [cases[case] for case in one.cases], book, now) for one in agency.recordings}
+    return {one.id: answer(one, [cases[case] for case in one.cases], book, now) for one in agency.recordings}
 
 
-def _answer(one: SimRecording, cases: list[SimCase], book: dict[str, Any], now: datetime) -> Answer:
+def answer(one: SimRecording, cases: list[SimCase], book: dict[str, Any], now: datetime) -> Answer:
+    """Outcome and latest bound of one recording in these cases, by a catalog's YAML."""
     codes = [*one.conditions, *(code for case in cases for code in case.conditions)]
     ends = list(_ends(one, cases, codes, book))
     latest = max(ends, default=None)
@@ -54,7 +55,7 @@ def _effect(condition: dict[str, Any]) -> str:
 
 def _ends(one: SimRecording, cases: list[SimCase], codes: list[str], book: dict[str, Any]) -> Iterator[datetime]:
     ended = one.latest
-    if ended is None or ended > one.arrived + timedelta(days=1):
+    if ended is None or not one.arrived - timedelta(days=30) <= ended <= one.arrived + timedelta(days=1):
         ended = one.arrived
     closed = [(case, max(case.closed, ended)) for case in cases if case.closed is not None]
     if one.item is not None:

@@ -205,6 +205,8 @@ def _recording(
         latest = end + chance.choice([30 * MINUTE, 8 * HOUR])
     elif doubt < 0.12:
         latest = None
+    elif doubt < 0.13:
+        latest = arrived - chance.choice([31, 400, 9000]) * DAY  # a clock that was reset
     knows_when = chance.random() > 0.005
     marked = chance.random() < 0.03
     return SimRecording(
