@@ -50,8 +50,8 @@ def text_of(connection: Connection, identifier: str) -> str:
 
 
 def every_version(connection: Connection) -> list[Row]:
-    """All versions without their texts, in the order of their effect."""
-    return all_rows(connection, select(*_HEAD).order_by(*_ORDER))
+    """All versions without their texts, by the day of their effect."""
+    return all_rows(connection, select(*_HEAD).order_by(catalogs.c.effective_from, catalogs.c.id))
 
 
 def adopted_rows(connection: Connection, moment: str) -> list[Row]:
