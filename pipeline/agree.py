@@ -75,7 +75,7 @@ def approve(identifier: str, *, judge: DecisionOf, grace: timedelta, ports: Port
     )
     with ports.register.begin() as facts:
         check_same(facts.connection, told)
-        refuse_changed(told, changes(facts.connection, told, told.standing, judge=judge))
+        refuse_changed(told, changes(facts.connection, told.standing, judge=judge))
         facts.record(happening, actor=ports.actor, at=now)
     return read_list(identifier, ports=ports)
 

@@ -143,9 +143,7 @@ def entry_now(connection: Connection, recording: str, *, judge: DecisionOf) -> E
     return Entry.of(recording, decision, sha256=original["sha256"], size_bytes=original["size_bytes"])
 
 
-def changes(
-    connection: Connection, told: DisposalList, wanted: Sequence[Entry], *, judge: DecisionOf
-) -> dict[str, str]:
+def changes(connection: Connection, wanted: Sequence[Entry], *, judge: DecisionOf) -> dict[str, str]:
     """Why each entry of `wanted` that does not stand today as it was proposed does not; by recording."""
     found = {}
     for entry in wanted:

@@ -65,7 +65,7 @@ def run(
     with ports.register.view() as connection:
         states = {one.recording: search.recording(connection, one.recording)["state"] for one in told.standing}
         to_begin = [one for one in told.standing if states[one.recording] == State.DUE]
-        refuse_changed(told, changes(connection, told, to_begin, judge=judge))
+        refuse_changed(told, changes(connection, to_begin, judge=judge))
     to_do = [one for one in told.standing if states[one.recording] != State.DISPOSED]
     done: list[str] = []
     waiting: dict[str, datetime | None] = {}
@@ -147,7 +147,7 @@ def _begin(
         check_same(facts.connection, told)
         if search.recording(facts.connection, entry.recording)["state"] != State.DUE:
             return
-        refuse_changed(told, changes(facts.connection, told, [entry], judge=judge))
+        refuse_changed(told, changes(facts.connection, [entry], judge=judge))
         facts.record(rested, actor=ports.actor, at=now)
 
 

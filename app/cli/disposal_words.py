@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where disposal lists, runs and registers become words, JSON and tables."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Any
+
+from app.cli.recordings import show_time
+from app.cli.session import out, print_table
+from evidence import instant
+from evidence.errors import BadInput, StoreUnavailable
+from pipeline.disposal_list import DisposalList
+from pipeline.dispose import Ran
+from pipeline.tombstone import COLUMNS
+
+# A cell that begins so would be a formula to a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def tell_list(told: DisposalList) -> dict[str, Any]:
+    """A list as scripts get it."""
+    return {
+        "id": told.id,
+        "digest": told.digest,
+        "why": told.why,
+        "proposed_by": told.proposed_by,
+        "proposed_at": instant.to_text(told.proposed_at),
+        "approved_by": told.approved_by,
+        "approved_at": _text(told.approved_at),
+        "grace_until": _text(told.grace_until),
+        "is_withdrawn": told.is_withdrawn,
+        "is_finished": told.is_finished,
+        "withdrawn": sorted(told.withdrawn),
+        "entries": [one.to_json() for one in told.entries],
+    }
+
+
+def show_list(told: DisposalList, zone: tzinfo, *, is_whole: bool = False) -> None:
+    """A list for people."""
+    out.print(f"{told.id}: {len(told.standing)} of {len(told.entries)} recordings stand; {told.why}")
+    out.print(f"  proposed by {told.proposed_by} at {show_time(_text(told.proposed_at), zone)}")
+    if told.approved_by is not None:
+        until = show_time(_text(told.grace_until), zone)
+        out.print(f"  approved by {told.approved_by}; can be undone until {until}")
+    if told.is_withdrawn or told.is_finished:
+        out.print(f"  {'withdrawn' if told.is_withdrawn else 'carried out'}")
+    if is_whole:
+        stand = {one.recording for one in told.standing}
+        rows = [
+            (
+                *(one.recording, show_time(one.until, zone), f"{one.size_bytes:,}", _codes(one.reasons)),
+                "" if one.recording in stand else "taken back",
+            )
+            for one in told.entries
+        ]
+        print_table(("recording", "kept until", "bytes", "by", ""), rows, empty="")
+
+
+def _codes(reasons: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{one['code']} {one.get('class') or one.get('condition') or ''}".strip() for one in reasons)
+
+
+def tell_ran(done: Ran) -> dict[str, Any]:
+    """A run as scripts get it."""
+    return {
+        "disposal": done.disposal,
+        "disposed": list(done.disposed),
+        "waiting": {name: _text(until) for name, until in done.waiting.items()},
+        "is_finished": done.is_finished,
+    }
+
+
+def show_ran(done: Ran, zone: tzinfo) -> None:
+    """A run for people."""
+    out.print(f"{done.disposal}: {len(done.disposed)} recordings are gone, and proven to be")
+    for name, until in done.waiting.items():
+        told = (
+            "a legal hold in the store" if until is None else f"the store's lock, until {show_time(_text(until), zone)}"
+        )
+        out.print(f"  {name} waits for {told}")
+    if done.is_finished:
+        out.print(f"  the list is carried out: `evidock dispose register {done.disposal}`")
+
+
+def write_register(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Write a disposal register as CSV or JSON, as the file's name says; over an older one.
+
+    Raises:
+        BadInput: it ends otherwise. StoreUnavailable: it cannot be written.
+    """
+    if file.suffix not in (".csv", ".json"):
+        raise BadInput(f"{file.name} must end with .csv or .json")
+    text = json.dumps(list(lines), ensure_ascii=False, indent=1) + "\n" if file.suffix == ".json" else _csv(lines)
+    try:
+        file.write_bytes(text.encode("utf-8-sig" if file.suffix == ".csv" else "utf-8"))
+    except OSError as error:
+        raise StoreUnavailable(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(COLUMNS)
+    writer.writerows([[_cell(line[name]) for name in COLUMNS] for line in lines])
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else instant.to_text(moment)

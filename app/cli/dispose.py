@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where footage is disposed of: a list by one person, approved by another, undone by anybody, carried out."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.disposal_words import show_list, show_ran, tell_list, tell_ran, write_register
+from app.cli.session import AsJson, Home, out, print_table, progress_bar, report, session
+from app.endings import judge_at, steady
+from app.places import open_places
+from app.words import word
+from evidence.errors import WrongState
+from pipeline import agree
+from pipeline.disposal_list import read_list
+from pipeline.dispose import run as carry_out
+from pipeline.tombstone import register_lines
+from storage.register import ends
+
+app = typer.Typer(no_args_is_help=True, help="Dispose of footage: two people, a grace period, proof that it is gone.")
+List = Annotated[str, typer.Argument(help="Id of a disposal list.", show_default=False)]
+Why = Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)]
+
+
+@app.command("propose")
+def propose(
+    why: Why,
+    recordings: Annotated[
+        list[str] | None, typer.Argument(help="Ids; without any, all that is appraised for disposal.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose a disposal list of what is due and appraised for it. Another person must approve it.
+
+    - `evidock dispose propose --why "terms of 2024 are over"`
+    """
+    with session(home) as (ports, _):
+        now = steady(ports)
+        if not recordings:
+            with ports.register.view() as connection:
+                recordings = ends.appraised(connection, "dispose")[: ports.keeping.largest_list]
+        most = ports.keeping.largest_list
+        identifier = agree.propose(recordings, why=why, judge=judge_at(ports, now), most=most, ports=ports, now=now)
+        body = tell_list(read_list(identifier, ports=ports))
+    report(
+        body,
+        as_json=as_json,
+        show=lambda: out.print(
+            f"{identifier} has {len(body['entries'])} recordings; another person looks at it (`evidock dispose show "
+            f"{identifier}`) and approves it: `evidock dispose approve {identifier}`"
+        ),
+    )
+
+
+@app.command("approve")
+def approve(disposal: List, home: Home = None, as_json: AsJson = False) -> None:
+    """Approve a list that another person proposed. It can be undone until its grace is over; nothing goes before.
+
+    - `evidock dispose approve dis-abcdefghij234567`
+    """
+    with session(home) as (ports, settings):
+        now = steady(ports)
+        told = agree.approve(disposal, judge=judge_at(ports, now), grace=ports.keeping.grace, ports=ports, now=now)
+        zone = settings.zone
+    report(tell_list(told), as_json=as_json, show=lambda: show_list(told, zone))
+
+
+@app.command("undo")
+def undo(
+    disposal: List,
+    why: Why,
+    recordings: Annotated[list[str] | None, typer.Argument(help="Ids; without any, the whole list.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take back a list, or some of its recordings: they are again what they were.
+
+    - `evidock dispose undo dis-abcdefghij234567 --why "a complaint came in"`
+    """
+    with session(home) as (ports, settings):
+        told = agree.undo(disposal, recordings or None, why=why, ports=ports, now=steady(ports))
+        zone = settings.zone
+    report(tell_list(told), as_json=as_json, show=lambda: show_list(told, zone))
+
+
+@app.command("run")
+def run(disposal: List, home: Home = None, as_json: AsJson = False) -> None:
+    """Carry out an approved list whose grace is over: remove every version and copy, and prove that it is gone.
+
+    Stopped or killed, run it again: it goes on where it was.
+
+    - `evidock dispose run dis-abcdefghij234567`
+    """
+    with session(home) as (ports, settings), progress_bar("disposing", quiet=as_json) as progress:
+        now = steady(ports)
+        done = carry_out(
+            disposal,
+            places=open_places(settings),
+            judge=judge_at(ports, now),
+            ports=ports,
+            now=now,
+            progress=progress,
+        )
+        zone = settings.zone
+    report(tell_ran(done), as_json=as_json, show=lambda: show_ran(done, zone))
+
+
+@app.command("list")
+def list_lists(home: Home = None, as_json: AsJson = False) -> None:
+    """List the disposal lists, the newest first.
+
+    - `evidock dispose list`
+    """
+    with session(home) as (ports, _), ports.register.view() as connection:
+        rows = ends.every_disposal(connection)
+    body = {"lists": [dict(row) | {"stands": _stands(row)} for row in rows]}
+    columns = ("list", "recordings", "is", "proposed by", "approved by", "can be undone until")
+    cells = [
+        (
+            *(one["id"], one["count"], word("disposal", one["stands"])),
+            *(one["proposed_by"], one["approved_by"], one["grace_until"]),
+        )
+        for one in body["lists"]
+    ]
+    report(body, as_json=as_json, show=lambda: print_table(columns, cells, empty="no disposal lists"))
+
+
+@app.command("show")
+def show(disposal: List, home: Home = None, as_json: AsJson = False) -> None:
+    """Show a list from its signed records: each recording, its date, its reasons.
+
+    - `evidock dispose show dis-abcdefghij234567 --json`
+    """
+    with session(home) as (ports, settings):
+        told = read_list(disposal, ports=ports)
+        zone = settings.zone
+    report(tell_list(told), as_json=as_json, show=lambda: show_list(told, zone, is_whole=True))
+
+
+@app.command("register")
+def register(
+    disposal: List,
+    file: Annotated[Path | None, typer.Option("-o", "--out", help="A .csv or .json file.", show_default=False)] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """The disposal register (销毁清册) of a list: what was destroyed, why, by whom, and when it was gone.
+
+    - `evidock dispose register dis-abcdefghij234567 -o register.csv`
+    """
+    with session(home) as (ports, _):
+        told = read_list(disposal, ports=ports)
+        with ports.register.view() as connection:
+            lines = register_lines(told, ends.tombstones_of(connection, disposal))
+    if not lines:
+        raise WrongState(f"nothing of {disposal} was disposed of yet")
+    if file is not None:
+        write_register(file, lines)
+    body = {"disposal": disposal, "is_finished": told.is_finished, "lines": lines}
+    columns = ("recording", "sha256", "kept until", "approved by", "gone")
+    rows = [(one["recording"], one["sha256"], one["until"], one["approved_by"], one["gone_at"]) for one in lines]
+    report(body, as_json=as_json, show=lambda: print_table(columns, rows, empty=""))
+
+
+def _stands(row: Any) -> str:
+    """Where a list stands, as a code for words."""
+    if row["withdrawn_at"] is not None:
+        return "withdrawn"
+    if row["finished_at"] is not None:
+        return "finished"
+    return "proposed" if row["approved_at"] is None else "approved"
