@@ -9,8 +9,8 @@
 | `originals/ab/cd/<sha256>.receipt` | the signed Receipt, leave to erase | once |
 | `derivatives/ab/cd/<sha256>` | a Derivative | once |
 | `details/ab/cd/<sha256>` | a salted detail file: names, case numbers, file names | once |
-| `envelopes/originals/ab/cd/<sha256>` | the wrapped data key of an Original and its tables, if enveloped | once |
-| `envelopes/derivatives/ab/cd/<sha256>` | the wrapped data key of a Derivative, if enveloped | once |
+| `envelopes/originals/ab/cd/<sha256>.key` | the wrapped data key of an Original and its tables, if enveloped | once |
+| `envelopes/derivatives/ab/cd/<sha256>.key` | the wrapped data key of a Derivative, if enveloped | once |
 | `log/checkpoint` | the newest checkpoint: the only pointer | replaced |
 | `log/tile/<level>/<n>[.p/<width>]` | hashes of the custody log (C2SP tlog-tiles) | once |
 | `log/tile/entries/<n>[.p/<width>]` | its entry bundles | once |
@@ -44,6 +44,7 @@ _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 _ORIGINAL = re.compile(r"originals/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})", re.ASCII)
 _RECEIPT = ".receipt"
 _TABLES = (".chunks", ".packets")
+_WRAPPED = ".key"
 _LARGEST_INDEX = 2**63 - 1
 _HIGHEST_LEVEL = 63
 
@@ -103,12 +104,12 @@ def envelope_key_of(key: str) -> str | None:
         return None
     for ending in _TABLES if key.startswith(ORIGINALS_PREFIX) else ():
         key = key.removesuffix(ending)
-    return f"{ENVELOPES_PREFIX}{key}"
+    return f"{ENVELOPES_PREFIX}{key}{_WRAPPED}"
 
 
 def enveloped_under(envelope_key: str) -> tuple[str, ...]:
     """The keys that the wrapped data key under `envelope_key` opens, whether or not anything rests there."""
-    key = envelope_key.removeprefix(ENVELOPES_PREFIX)
+    key = envelope_key.removeprefix(ENVELOPES_PREFIX).removesuffix(_WRAPPED)
     tables = _TABLES if key.startswith(ORIGINALS_PREFIX) else ()
     return (key, *(f"{key}{ending}" for ending in tables))
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where envelopes are found at rest and opened: whole in order, or the chunks of a range alone.
 
-A chunk that does not open is read once more, by itself, before it is called altered: it may have been changed
-on its way.
+A chunk or a data key that does not open is read once more, by itself, before it is called altered: it may have been
+changed on its way.
 """
 
 import threading
 from collections.abc import Callable, Iterator
 
-from evidence.errors import FixityMismatch, NotFound
+from evidence.errors import FixityMismatch, IntegrityError, NotFound
 from storage import layout
 from storage.enveloped.form import CHUNK_SIZE, HEADER_SIZE, SEALED_CHUNK_SIZE, Envelope, pieces_of
 from storage.enveloped.keyring import WRAPPED_SIZE, Keyring
@@ -33,11 +33,25 @@ class Opening:
         self._lock = threading.Lock()
 
     def wrapped(self, name: str) -> bytes | None:
-        """The wrapped data key under `name`, None when there is none."""
+        """The wrapped data key under `name` as it came, None when there is none."""
         try:
-            return self._inner.read(name, limit=WRAPPED_SIZE)
+            # A range is one request, and `unwrapped` is its witness.
+            return self._inner.read_range(name, 0, WRAPPED_SIZE + 1)
         except NotFound:
             return None
+
+    def unwrapped(self, wrapped: bytes, name: str) -> bytes:
+        """The data key that came wrapped from under `name`.
+
+        Raises:
+            FixityMismatch, RecordMalformed: it was altered at rest.
+            StoreUnavailable: the key it is wrapped under is not here, or the store is down.
+
+        """
+        try:
+            return self._keys.unwrap(wrapped, name)
+        except IntegrityError:
+            return self._keys.unwrap(self._inner.read(name, limit=WRAPPED_SIZE), name)
 
     def envelope(self, key: str) -> Envelope | None:
         """The envelope that rests under `key`; None when what rests there (if anything) is plain.
@@ -62,7 +76,7 @@ class Opening:
             known = self._known.get(key)
         if known is not None and known[0] == wrapped:
             return known[1]
-        data_key = self._keys.unwrap(wrapped, name)
+        data_key = self.unwrapped(wrapped, name)
         envelope = Envelope.read(key, self._inner.read_range(key, 0, HEADER_SIZE), data_key=data_key)
         self._remember(wrapped, envelope)
         return envelope

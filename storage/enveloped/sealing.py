@@ -57,7 +57,7 @@ class Sealing:
             if wrapped is None:
                 return None
         if wrapped is not None:
-            return DataKey(name, wrapped, self._keys.unwrap(wrapped, name))
+            return DataKey(name, wrapped, self._opening.unwrapped(wrapped, name))
         if not self._is_on:
             return None
         plain = self._chance(KEY_SIZE)

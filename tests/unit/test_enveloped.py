@@ -36,7 +36,7 @@ DATA = some_bytes(3 * CHUNK_SIZE + 1000)
 SHA = digest_of(DATA).hex
 KEY = layout.original_key(SHA)
 CHUNKS, PACKETS = layout.chunks_key(SHA), layout.packets_key(SHA)
-WRAPPED = f"{layout.ENVELOPES_PREFIX}{KEY}"
+WRAPPED = f"envelopes/{KEY}.key"
 FORMATS = Path(__file__).parents[2] / "docs" / "formats.md"
 
 
@@ -194,7 +194,7 @@ def test_what_is_no_wrapped_key_is_malformed(
 def test_the_wrapped_key_of_another_recording_is_refused(store: EnvelopedStore, objects: Path) -> None:
     other = layout.original_key(digest_of(b"other").hex)
     store.put_bytes_once(other, b"other")
-    wrapped = (objects / layout.ENVELOPES_PREFIX / other).read_bytes()
+    wrapped = (objects / f"envelopes/{other}.key").read_bytes()
     change(objects, WRAPPED, lambda _: wrapped)
     with pytest.raises(FixityMismatch, match="belongs elsewhere"):
         store.measure(KEY)
@@ -260,7 +260,7 @@ def test_what_shares_a_key_with_plain_footage_stays_plain(store: EnvelopedStore,
     put(store, layout.original_key(sha256), b"old", tmp_path)
     assert (objects / layout.original_key(sha256)).read_bytes() == b"old"
     assert store.read(layout.chunks_key(sha256), limit=100) == b"old leaves"
-    assert not (objects / layout.ENVELOPES_PREFIX / layout.original_key(sha256)).exists()
+    assert not (objects / f"envelopes/{layout.original_key(sha256)}.key").exists()
 
 
 def test_switched_off_what_shares_a_data_key_is_still_put_under_it(
@@ -276,7 +276,7 @@ def test_receipts_details_and_the_log_rest_as_they_are(store: EnvelopedStore, ob
     for key in (layout.receipt_key(SHA), layout.detail_key(SHA), "log/tile/0/000"):
         store.put_bytes_once(key, b"public")
         assert (objects / key).read_bytes() == b"public"
-    assert len(list((objects / "envelopes").rglob("*" + SHA))) == 1
+    assert len(list((objects / "envelopes").rglob(f"*{SHA}*"))) == 1
 
 
 def test_a_derivative_with_the_bytes_of_an_original_has_a_key_of_its_own(store: EnvelopedStore, objects: Path) -> None:
@@ -284,6 +284,15 @@ def test_a_derivative_with_the_bytes_of_an_original_has_a_key_of_its_own(store: 
     store.put_bytes_once(key, DATA)
     (objects / WRAPPED).unlink()
     assert store.measure(key) == digest_of(DATA)
+
+
+def test_wrapped_keys_are_named_for_what_they_open_and_lead_back_to_it() -> None:
+    assert {layout.envelope_key_of(key) for key in (KEY, CHUNKS, PACKETS)} == {WRAPPED}
+    assert set(layout.enveloped_under(WRAPPED)) == {KEY, CHUNKS, PACKETS}
+    made = layout.derivative_key(SHA)
+    assert layout.enveloped_under(str(layout.envelope_key_of(made))) == (made,)
+    for key in (layout.receipt_key(SHA), layout.detail_key(SHA), layout.CHECKPOINT_KEY, WRAPPED):
+        assert layout.envelope_key_of(key) is None
 
 
 def test_nothing_is_put_where_wrapped_keys_rest(store: EnvelopedStore, tmp_path: Path) -> None:
@@ -346,6 +355,60 @@ def test_a_writer_whose_data_key_comes_second_uses_the_first(objects: Path, tmp_
     assert len(asked) == 2
     assert quicker.measure(KEY) == digest_of(DATA)
     assert quicker.read(CHUNKS, limit=100) == b"leaves"
+
+
+class Meanwhile(DirectoryStore):
+    """A store in which something happens just before it is asked whether an object is there."""
+
+    happens: Callable[[], object] | None = None
+
+    def exists(self, key: str) -> bool:
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            happens()
+        return super().exists(key)
+
+
+def test_a_reader_that_misses_the_wrapped_key_of_a_writer_at_work_looks_for_it_again(
+    objects: Path, tmp_path: Path
+) -> None:
+    inner = Meanwhile(objects)
+    reader, writer = enveloped(inner, tmp_path), enveloped(DirectoryStore(objects), tmp_path)
+    inner.happens = lambda: put(writer, KEY, DATA, tmp_path)
+    assert reader.read(KEY, limit=1 << 20) == DATA
+
+
+def test_a_writer_that_misses_the_wrapped_key_of_another_at_work_looks_for_it_again(
+    objects: Path, tmp_path: Path
+) -> None:
+    inner = Meanwhile(objects)
+    slower, quicker = enveloped(inner, tmp_path), enveloped(DirectoryStore(objects), tmp_path)
+    inner.happens = lambda: quicker.put_bytes_once(CHUNKS, b"leaves")
+    put(slower, KEY, DATA, tmp_path)
+    assert quicker.measure(KEY) == digest_of(DATA)
+
+
+class Noisy(DirectoryStore):
+    """A store whose every first answer to a question is changed on its way."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked: set[tuple[str, int]] = set()
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        data = super().read_range(key, start, length)
+        if (key, start) in self.asked or start == 0 < HEADER_SIZE == length:
+            return data
+        self.asked.add((key, start))
+        return data[:5] + bytes([data[5] ^ 1]) + data[6:]
+
+
+def test_what_was_changed_on_its_way_is_read_again_before_it_is_called_altered(
+    store: EnvelopedStore, objects: Path, tmp_path: Path
+) -> None:
+    noisy = enveloped(Noisy(objects), tmp_path)
+    assert noisy.read_range(KEY, 70_000, 10) == DATA[70_000:70_010]
+    assert noisy.read_range(KEY, 0, 1 << 20) == DATA
 
 
 def test_a_repeat_writes_the_very_same_envelope(store: EnvelopedStore, objects: Path, tmp_path: Path) -> None:
@@ -555,7 +618,7 @@ def test_an_older_key_opens_and_the_newest_wraps(store: EnvelopedStore, objects:
     other = layout.derivative_key(SHA)
     turned.put_bytes_once(other, DATA)
     with pytest.raises(StoreUnavailable):
-        older.unwrap((objects / layout.ENVELOPES_PREFIX / other).read_bytes(), f"envelopes/{other}")
+        older.unwrap((objects / f"envelopes/{other}.key").read_bytes(), f"envelopes/{other}.key")
 
 
 # --- the form -------------------------------------------------------------------------------------
