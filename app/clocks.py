@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from evidence.steady_clock import Reading
 from pipeline.leasing import Clock
 from storage.register.jobs import Tick
 from storage.register.lease_watch import LeaseWatch
@@ -32,6 +33,11 @@ def boot() -> str:
 def tick() -> Tick:
     """The monotonic clock, which no one sets."""
     return Tick(boot(), time.monotonic())
+
+
+def reading(place: str) -> Reading:
+    """What this machine's clocks say now; the uptime counts sleep too."""
+    return Reading(place, boot(), time.clock_gettime(time.CLOCK_BOOTTIME), now())
 
 
 def clock(lease_s: float, *, is_shared: bool = False) -> Clock:

@@ -36,6 +36,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "backup": ("backup", "backup"),
     "restore": ("backup", "restore"),
     "register": ("register", "app"),
+    "retention": ("retention", "app"),
+    "hold": ("holds", "app"),
     "device": ("people", "device"),
     "officer": ("people", "officer"),
 }

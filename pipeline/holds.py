@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a hold is placed and lifted: a reason to keep that beats every rule, for as long as it stands.
+
+A hold on a case holds every recording of which the case holds a part, also one that is linked later. What counts is
+the record; a store that knows legal holds is told too, at once, and by each sweep again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from evidence import ids
+from evidence.custody import Happening
+from evidence.errors import BadInput, Conflict, WrongState
+from evidence.ids import stream_of
+from pipeline.outcome import about
+from pipeline.ports import Ports
+from pipeline.retain import refresh
+from storage.register import hold_rows, keeping, search
+from storage.register.keeping import GONE
+from storage.register.search import Connection
+
+_LONGEST_REASON = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hold that was placed or lifted, and the recordings it is about."""
+
+    id: str
+    recordings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a hold is on: a recording by its id, or a case by its number."""
+
+    recording: str | None = None
+    case: str | None = None
+
+
+def place(target: Target, *, why: str, authority: str | None, ports: Ports, now: datetime) -> Held:
+    """Hold a recording, or a case with all its recordings, until the hold is lifted.
+
+    `now` is steady time. When the store fails after the hold stands, the hold stands: a sweep has the store follow.
+
+    Raises:
+        BadInput: no reason is given, or not exactly one target. NotFound: no such recording or case.
+        WrongState: the recording's bytes are being taken away, or have been.
+        NotProtected, StoreUnavailable: the hold stands, and the store did not take it.
+    """
+    told = {"why": checked_reason(why, "a hold"), "authority": authority or None}
+    if (target.recording is None) == (target.case is None):
+        raise BadInput("a hold is on one recording or on one case: give an id, or --case")
+    identifier = ids.opaque("hol", ports.chance(10))
+    with ports.register.begin() as facts:
+        noun, subject, recordings = _subject(facts.connection, target)
+        placed = Happening(
+            "hold-placed", stream_of("hold", identifier), facts={"noun": noun, "subject": subject}, detail=told
+        )
+        facts.record(placed, actor=ports.actor, at=now)
+    refresh(recordings, ports=ports, now=now)
+    return Held(identifier, tuple(recordings))
+
+
+def lift(hold: str, *, why: str, ports: Ports, now: datetime) -> Held:
+    """Lift a hold. What another hold is on stays held.
+
+    Raises:
+        BadInput: no reason is given. NotFound: no such hold. Conflict: it was lifted already.
+        NotProtected, StoreUnavailable: it is lifted, and the store still holds what it was on: a sweep tries again.
+    """
+    told = {"why": checked_reason(why, "lifting a hold")}
+    with ports.register.begin() as facts:
+        row = hold_rows.hold(facts.connection, hold)
+        if row["lifted_at"] is not None:
+            raise Conflict(f"the hold {hold} was lifted at {row['lifted_at']} by {row['lifted_by']}", hold=hold)
+        facts.record(Happening("hold-lifted", stream_of("hold", hold), detail=told), actor=ports.actor, at=now)
+        recordings = _recordings(facts.connection, row["noun"], row["subject"])
+    refresh(recordings, ports=ports, now=now)
+    return Held(hold, tuple(recordings))
+
+
+def review(recording: str, *, why: str, ports: Ports, now: datetime) -> None:
+    """Take down that a person has looked at a recording that the camera marked, or whose clock is in doubt.
+
+    Raises:
+        BadInput: no reason is given. NotFound: no such recording.
+        WrongState: its bytes are being taken away, or have been.
+    """
+    told = {"why": checked_reason(why, "a review")}
+    with ports.register.begin() as facts:
+        _check_there(facts.connection, recording)
+        facts.record(Happening("reviewed", about(recording), detail=told), actor=ports.actor, at=now)
+    refresh([recording], ports=ports, now=now)
+
+
+def checked_reason(why: str, of_what: str) -> str:
+    """A reason as it can stand in a record.
+
+    Raises:
+        BadInput: it is empty, too long, or holds what cannot be printed.
+    """
+    reason = why.strip()
+    if not reason:
+        raise BadInput(f"{of_what} needs a reason, for the record: --why")
+    if len(reason) > _LONGEST_REASON or not reason.replace("\n", " ").isprintable():
+        raise BadInput(f"a reason has at most {_LONGEST_REASON} characters that can be printed")
+    return reason
+
+
+def _subject(connection: Connection, target: Target) -> tuple[str, str, list[str]]:
+    if target.recording is not None:
+        _check_there(connection, target.recording)
+        return "recording", target.recording, [target.recording]
+    case = search.case(connection, target.case or "")["id"]
+    return "case", case, _recordings(connection, "case", case)
+
+
+def _recordings(connection: Connection, noun: str, subject: str) -> list[str]:
+    return [subject] if noun == "recording" else keeping.recordings_of_case(connection, subject)
+
+
+def _check_there(connection: Connection, recording: str) -> None:
+    state = search.recording(connection, recording)["state"]
+    if state in GONE:
+        raise WrongState(f"{recording} is {state}: there is nothing left to keep", current=state)
