@@ -338,7 +338,9 @@ def test_ranges_and_blocks_are_right_beside_every_edge(store: EnvelopedStore, ed
 # --- races and kills ------------------------------------------------------------------------------
 
 
-def test_a_writer_whose_data_key_comes_second_uses_the_first(objects: Path, tmp_path: Path) -> None:
+def test_a_writer_whose_data_key_comes_second_uses_the_first_once_it_is_durable(
+    objects: Path, tmp_path: Path, synced: list[Path]
+) -> None:
     inner = DirectoryStore(objects)
     quicker = enveloped(inner, tmp_path)
     asked: list[int] = []
@@ -347,12 +349,14 @@ def test_a_writer_whose_data_key_comes_second_uses_the_first(objects: Path, tmp_
         asked.append(count)
         if len(asked) == 2:  # our data key is made; that of another writer rests before ours
             quicker.put_bytes_once(CHUNKS, b"leaves")
+            synced.clear()
         return os.urandom(count)
 
     keys = Keyring.load(tmp_path / "keys")
     slower = EnvelopedStore(inner, keys, chance=chance, rooms=tmp_path / "rooms")
     put(slower, KEY, DATA, tmp_path)
     assert len(asked) == 2
+    assert (objects / WRAPPED).parent in synced
     assert quicker.measure(KEY) == digest_of(DATA)
     assert quicker.read(CHUNKS, limit=100) == b"leaves"
 
@@ -503,25 +507,31 @@ def test_the_wrapped_key_is_durable_before_its_envelope_gets_a_name(
     assert "name in envelopes" in done[:-2]
 
 
-def test_who_finds_a_wrapped_key_makes_it_durable_before_relying_on_it(
-    store: EnvelopedStore, objects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What is made durable, in order."""
     done: list[Path] = []
     fsync = os.fsync
 
-    def synced(descriptor: int) -> None:
+    def syncing(descriptor: int) -> None:
         done.append(Path(f"/proc/self/fd/{descriptor}").readlink())
         fsync(descriptor)
 
-    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "fsync", syncing)
+    return done
+
+
+def test_who_finds_a_wrapped_key_or_an_envelope_makes_it_durable_before_relying_on_it(
+    store: EnvelopedStore, objects: Path, tmp_path: Path, synced: list[Path]
+) -> None:
     for write in (
         lambda: store.put_bytes_once(CHUNKS, b"leaves"),
         lambda: put(store, PACKETS, b"packets", tmp_path),
         lambda: put(store, KEY, DATA, tmp_path),
     ):
-        done.clear()
+        synced.clear()
         write()
-        assert (objects / WRAPPED).parent in done
+        assert {(objects / WRAPPED).parent, (objects / KEY).parent} <= set(synced)
 
 
 # --- rooms ----------------------------------------------------------------------------------------
