@@ -70,6 +70,12 @@ SETTINGS: Mapping[str, Setting] = {
     "default_item": Setting(
         "EVIDOCK_DEFAULT_ITEM", "catalog item of recordings that no rule classifies; empty: none", "JC-01"
     ),
+    "case_feed_url": Setting(
+        "EVIDOCK_CASE_FEED_URL", "the agency's case system (办案系统), asked every 10 minutes; empty: none", ""
+    ),
+    "case_feed_token_file": Setting(
+        "EVIDOCK_CASE_FEED_TOKEN_FILE", "private file with the token that the case system wants; empty: none", ""
+    ),
     "ffmpeg": Setting("EVIDOCK_FFMPEG", "ffmpeg program; empty: PATH, then the imageio-ffmpeg wheel", ""),
     "sandbox": Setting(
         "EVIDOCK_SANDBOX", "`required`: media is decoded in a sandbox, or waits; `off`: with limits only", "required"
@@ -110,6 +116,8 @@ class Settings:
     catalog: Path | None
     keeping: Path | None
     default_item: str | None
+    case_feed_url: str
+    case_feed_token_file: Path | None
     ffmpeg: str | None
     sandbox: Policy
     quiet_s: float
@@ -148,6 +156,8 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         catalog=Path(values["catalog"]) if values["catalog"] else None,
         keeping=Path(values["keeping"]) if values["keeping"] else None,
         default_item=values["default_item"] or None,
+        case_feed_url=values["case_feed_url"],
+        case_feed_token_file=Path(values["case_feed_token_file"]) if values["case_feed_token_file"] else None,
         ffmpeg=values["ffmpeg"] or None,
         sandbox=_read(told, "sandbox", _policy),
         quiet_s=_read(told, "quiet_s", _positive),

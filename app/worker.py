@@ -5,6 +5,7 @@ import sys
 import threading
 
 from app import clocks, walls
+from app.case_pull import pulling
 from app.operate.lines import Notes, Spoken
 from app.operate.needs import needs_of_worker
 from app.operate.operation import operating
@@ -52,6 +53,7 @@ def run_worker(
         wired(settings, actor=f"worker:{clocks.owner()}") as ports,
         open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin, place=ports.place) as link,
         operating(settings, ports, notes=notes, stop=stop, needs_too=needs_of_worker(link.hints.waiting)) as seen,
+        pulling(ports, settings, stop=stop, tell=notes.tell),
     ):
         link.require_program()
         if told := walls.notice(settings):

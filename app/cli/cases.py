@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where cases are opened, listed, linked and closed."""
+"""This is where cases are opened, listed and shown; the other commands about cases are in the `case_…` modules."""
 
 import json
 from typing import Annotated, Any
@@ -7,17 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from app import clocks
+from app.cli import case_changes, case_fields, case_import, case_links
+from app.cli.case_fields import Number
 from app.cli.pages import After, Limit, following, place, print_page
 from app.cli.recordings import show_time
-from app.cli.session import AsJson, Home, out, print_table, report, session
+from app.cli.session import AsJson, Home, out, report, session
 from evidence import instant
+from evidence.agency import below
+from evidence.case import CaseBody, CaseKind
 from pipeline import casework
-from storage.register import search
-from storage.register.listing import held_by, links_page
+from pipeline.units import parents_of
+from storage.register import casebook, search
+from storage.register.listing import links_page
 
-app = typer.Typer(no_args_is_help=True, help="Cases: open them, see what they hold, link by hand.")
-Number = Annotated[str, typer.Argument(help="Number of the case.", show_default=False)]
-Things = Annotated[list[str], typer.Argument(help="Ids of recordings or segments.", show_default=False)]
+app = typer.Typer(no_args_is_help=True, help="Cases and check tasks: open, list, revise, close them; take them in.")
 
 
 @app.command("new")
@@ -27,7 +30,14 @@ def new(
     end: Annotated[str, typer.Option("--to", help="RFC 3339 time it ended.", show_default=False)],
     officer: Annotated[list[str], typer.Option(help="Certificate number; may be repeated.", show_default=False)],
     title: Annotated[str, typer.Option(help="What it is about.")] = "",
-    item: Annotated[str | None, typer.Option(help="Catalog item, such as JC-01.")] = None,
+    item: case_fields.Item = None,
+    kind: Annotated[CaseKind, typer.Option(help="A case (案件) or a check task (检查任务).")] = CaseKind.CASE,
+    type_: case_fields.Type = None,
+    unit: case_fields.UnitCode = None,
+    file_term: case_fields.FileTerm = None,
+    link: case_fields.Links = None,
+    party: case_fields.Parties = None,
+    where: case_fields.PlaceText = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,35 +45,48 @@ def new(
 
     - `evidock case new 2026-017 --officer 430407 --from 2026-06-19T10:00:00+08:00 --to 2026-06-19T12:00:00+08:00`
     """
-    opened = casework.NewCase(number, title, tuple(officer), instant.from_text(start), instant.from_text(end), item)
+    told = case_fields.Told(item=item, type=type_, unit=unit, file_term=file_term, link=link, party=party, where=where)
     with session(home) as (ports, _):
+        more = told.fields(ports, now=clocks.now())
+        window = instant.from_text(start), instant.from_text(end)
+        opened = CaseBody(number, title, tuple(officer), *window, **more | {"kind": kind})
         links = casework.open_case(opened, ports=ports, now=clocks.now())
-    told = {"case": number, "recordings_linked": links}
-    report(
-        told,
-        as_json=as_json,
-        show=lambda: out.print(f"case {number} is open; {links} recordings were linked"),
-    )
+    body = {"case": number, "recordings_linked": links}
+    report(body, as_json=as_json, show=lambda: out.print(f"case {number} is open; {links} recordings were linked"))
 
 
 @app.command("list")
-def list_cases(home: Home = None, as_json: AsJson = False) -> None:
-    """List the cases.
+def list_cases(
+    unit: Annotated[str | None, typer.Option(help="Of this unit and those below it.", show_default=False)] = None,
+    kind: Annotated[CaseKind | None, typer.Option(help="Only these.", show_default=False)] = None,
+    is_open: Annotated[bool | None, typer.Option("--open/--closed", help="Only these.", show_default=False)] = None,
+    limit: Limit = None,
+    after: After = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the cases, by the time they begin: all of them, or page by page.
 
-    - `evidock case list`
+    - `evidock case list --unit 0102 --open`
     """
     with session(home) as (ports, settings), ports.register.view() as connection:
-        rows = [_told(connection, row) for row in search.every(connection, "cases")]
+        units = None
+        if unit is not None:
+            units = below(casebook.unit(connection, unit)["code"], parents_of(connection))
+        wanted = casebook.WantedCases(units=units, kind=kind, is_open=is_open)
+        page = casebook.cases_page(connection, wanted, limit=limit, after=place(after))
+        rows = _told(connection, page.rows)
+        body = {"cases": rows} | following(page)
         zone = settings.zone
-    columns = ("case", "title", "from", "to", "officers", "segments", "")
+    columns = ("case", "title", "from", "to", "unit", "officers", "segments", "")
     cells = [
         (
-            *(one["number"], one["title"], show_time(one["from"], zone), show_time(one["to"], zone)),
+            *(one["number"], one["title"], show_time(one["from"], zone), show_time(one["to"], zone), one["unit"]),
             *(" ".join(one["officers"]), one["segments"], "closed" if one["closed"] else ""),
         )
         for one in rows
     ]
-    report({"cases": rows}, as_json=as_json, show=lambda: print_table(columns, cells, empty="no cases"))
+    report(body, as_json=as_json, show=lambda: print_page(columns, cells, body, empty="no cases"))
 
 
 @app.command("show")
@@ -75,7 +98,8 @@ def show(number: Number, limit: Limit = None, after: After = None, home: Home = 
     with session(home) as (ports, settings), ports.register.view() as connection:
         row = search.case(connection, number)
         page = links_page(connection, row["id"], limit=limit, after=place(after))
-        body = _told(connection, row) | {"links": [dict(link) for link in page.rows]} | following(page)
+        (told,) = _told(connection, [row])
+        body = told | _papers(connection, row) | {"links": [dict(link) for link in page.rows]} | following(page)
         zone = settings.zone
     cells = [
         (one["segment"], show_time(one["start_at"], zone), one["linked_by"], _why(json.loads(one["reason"])))
@@ -85,53 +109,16 @@ def show(number: Number, limit: Limit = None, after: After = None, home: Home = 
     report(body, as_json=as_json, show=lambda: print_page(columns, cells, body, empty="nothing is linked yet"))
 
 
-@app.command("link")
-def link(
-    number: Number,
-    things: Things,
-    why: Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)],
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Link recordings or single segments to a case by hand.
-
-    - `evidock case link 2026-017 rec-abcdefghij2345678901 --why "same shop, other officer"`
-    """
-    _link(number, things, why, withdraw=False, home=home, as_json=as_json)
-
-
-@app.command("unlink")
-def unlink(
-    number: Number,
-    things: Things,
-    why: Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)],
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Withdraw links; the recordings stay, and the custody log keeps both.
-
-    - `evidock case unlink 2026-017 rec-abcdefghij2345678901.00003 --why "other street"`
-    """
-    _link(number, things, why, withdraw=True, home=home, as_json=as_json)
-
-
-def _link(number: str, things: list[str], why: str, *, withdraw: bool, home: Home, as_json: bool) -> None:
-    with session(home) as (ports, _):
-        segments = casework.link(number, things, why=why, withdraw=withdraw, ports=ports, now=clocks.now())
-    did = "withdrawn from" if withdraw else "linked to"
-    told = {"case": number, "segments": segments}
-    report(told, as_json=as_json, show=lambda: out.print(f"{len(segments)} segments {did} case {number}"))
-
-
-@app.command("close")
-def close(number: Number, home: Home = None, as_json: AsJson = False) -> None:
-    """Close a case: no rule links anything to it any more.
-
-    - `evidock case close 2026-017`
-    """
-    with session(home) as (ports, _):
-        casework.close_case(number, ports=ports, now=clocks.now())
-    report({"case": number, "closed": True}, as_json=as_json, show=lambda: out.print(f"case {number} is closed"))
+app.command("link")(case_links.link)
+app.command("unlink")(case_links.unlink)
+app.command("revise")(case_changes.revise)
+app.command("close")(case_changes.close)
+app.command("reopen")(case_changes.reopen)
+app.command("document")(case_changes.document)
+app.command("gap")(case_changes.gap)
+app.command("condition")(case_changes.condition)
+app.command("import")(case_import.import_file)
+app.command("pull")(case_import.pull_feed)
 
 
 def _why(reason: dict[str, Any]) -> str:
@@ -141,16 +128,39 @@ def _why(reason: dict[str, Any]) -> str:
     return str(reason.get("why") or reason["rule"])
 
 
-def _told(connection: search.Connection, row: search.Row) -> dict[str, Any]:
-    held = held_by(connection, row["id"])
+def _told(connection: search.Connection, rows: list[search.Row]) -> list[dict[str, Any]]:
+    named = [row["id"] for row in rows]
+    held, officers = casebook.held_by_cases(connection, named), casebook.officers_by_case(connection, named)
+    return [
+        {
+            **{name: row[name] for name in ("number", "title", "kind", "type", "unit", "item", "file_term")},
+            **{name: row[name] for name in ("source", "source_key", "closed_at")},
+            "from": row["start_at"],
+            "to": row["end_at"],
+            "officers": officers.get(row["id"], []),
+            "segments": sum(held.get(row["id"], {}).values()),
+            "recordings": sorted(held.get(row["id"], {})),
+            "closed": row["closed_at"] is not None,
+        }
+        for row in rows
+    ]
+
+
+def _papers(connection: search.Connection, row: search.Row) -> dict[str, Any]:
+    """What else is told of a case: its papers, explained interruptions, conditions, parties, place, draw."""
+    documents = casebook.documents_of(connection, row["id"])
+    columns = ("id", "name", "number", "link", "item", "start_at", "end_at")
     return {
-        "number": row["number"],
-        "title": row["title"],
-        "item": row["item"],
-        "from": row["start_at"],
-        "to": row["end_at"],
-        "officers": search.officers_of_case(connection, row["id"]),
-        "segments": sum(held.values()),
-        "recordings": sorted(held),
-        "closed": row["closed_at"] is not None,
+        "told": json.loads(row["told"]),
+        "documents": [
+            {name: one[name] for name in columns} | {"officers": json.loads(one["officers"])} for one in documents
+        ],
+        "gaps": [
+            {name: one[name] for name in ("start_at", "end_at", "how", "why")}
+            for one in casebook.gaps_of(connection, row["id"])
+        ],
+        "conditions": [
+            {name: one[name] for name in ("code", "why", "set_by", "set_at")}
+            for one in casebook.conditions_of(connection, "case", row["id"])
+        ],
     }

@@ -39,7 +39,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "retention": ("retention", "app"),
     "hold": ("holds", "app"),
     "device": ("people", "device"),
-    "officer": ("people", "officer"),
+    "officer": ("officers", "app"),
+    "unit": ("units", "app"),
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where devices and officers are registered and listed."""
+"""This is where devices are registered, listed, and handed to officers."""
 
 from typing import Annotated
 
@@ -12,7 +12,6 @@ from pipeline import people
 from storage.register import search
 
 device = typer.Typer(no_args_is_help=True, help="Cameras and terminals: register them, hand them out.")
-officer = typer.Typer(no_args_is_help=True, help="Officers: register them.")
 
 
 @device.command("add")
@@ -70,37 +69,4 @@ def list_devices(home: Home = None, as_json: AsJson = False) -> None:
         {"devices": [dict(row) for row in rows]},
         as_json=as_json,
         show=lambda: print_table(columns, cells, empty="no devices: `evidock device add SERIAL`"),
-    )
-
-
-@officer.command("add")
-def add_officer(
-    number: Annotated[str, typer.Argument(help="Certificate number.", show_default=False)],
-    name: Annotated[str, typer.Option(help="Name.")] = "",
-    unit: Annotated[str, typer.Option(help="Unit.")] = "",
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Register an officer.
-
-    - `evidock officer add 430407 --name 张三 --unit 执法一中队`
-    """
-    with session(home) as (ports, _):
-        people.register_officer(people.Officer(number, name=name, unit=unit), ports=ports, now=clocks.now())
-    report({"officer": number}, as_json=as_json, show=lambda: out.print(f"officer {number} is registered"))
-
-
-@officer.command("list")
-def list_officers(home: Home = None, as_json: AsJson = False) -> None:
-    """List the registered officers.
-
-    - `evidock officer list`
-    """
-    with session(home) as (ports, _), ports.register.view() as connection:
-        rows = search.every(connection, "officers")
-    cells = [(one["number"], one["name"], one["unit"]) for one in rows]
-    report(
-        {"officers": [dict(row) for row in rows]},
-        as_json=as_json,
-        show=lambda: print_table(("number", "name", "unit"), cells, empty="no officers: `evidock officer add NUMBER`"),
     )
