@@ -30,7 +30,7 @@ from storage.custody_log import CustodyLog
 from storage.durable import store_errors
 from storage.enveloped import keyring
 from storage.enveloped.keyring import Keyring
-from storage.enveloped.store import EnvelopedStore
+from storage.enveloped.store import EnvelopedStore, at_rest
 from storage.objects import ObjectStore
 from storage.objects_file import DirectoryStore
 from storage.private_file import create_private, read_private
@@ -79,7 +79,11 @@ def open_store(settings: Settings) -> ObjectStore:
         BadInput: the URL names an engine we do not have, or the key of its envelopes is not here.
         StoreUnavailable: it is down.
     """
-    return _in_envelopes(open_place(settings), settings)
+    store = _in_envelopes(open_place(settings), settings)
+    if at_rest(store) is store and next(store.keys(layout.ENVELOPES_PREFIX), None):
+        # Read as they are, they would pass for footage that somebody altered.
+        raise BadInput(f"the object store holds envelopes: bring their key back into {settings.keys}")
+    return store
 
 
 def open_cold(settings: Settings) -> Cold | None:

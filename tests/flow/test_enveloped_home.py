@@ -155,10 +155,10 @@ def test_off_nothing_is_made_and_nothing_is_asked(tmp_path: Path) -> None:
 
 def test_a_lost_key_is_said_and_no_new_one_is_made(home: Path) -> None:
     (home / "keys" / "envelope.key").rename(home / "keys" / "elsewhere")
-    with pytest.raises(BadInput, match="bring their key back"), open_home(home, envelope="on"):
-        pass
-    assert not (home / "keys" / "envelope.key").exists()
     for setting in ("on", "off"):
+        with pytest.raises(BadInput, match="bring their key back"), open_home(home, envelope=setting):
+            pass
+        assert not (home / "keys" / "envelope.key").exists()
         said = run(home, "doctor", "--json", EVIDOCK_ENVELOPE=setting)
         [check] = [one for one in said.json["checks"] if one["name"] == "envelopes"]
         assert "bring their key back" in check["advice"]
