@@ -88,7 +88,7 @@ def to_yaml(body: Mapping[str, Any]) -> str:
     return yaml.dump(body, Dumper=_Plain, allow_unicode=True, sort_keys=False, width=_WIDTH, default_flow_style=None)
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Writes each value out where it stands, though it stand in two places."""
 
     def ignore_aliases(self, _data: Any) -> bool:

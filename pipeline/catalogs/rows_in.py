@@ -30,7 +30,7 @@ from pipeline.catalogs.head_sheet import NAME as HEAD_SHEET
 from pipeline.catalogs.head_sheet import HeadReader
 from pipeline.catalogs.header import Row, Table, has_header, rows_in, table_in
 from pipeline.catalogs.meaning import holes, matrix_links
-from pipeline.catalogs.rows_out import CODES_SHEET, EMPTY_LIST, NO, YES
+from pipeline.catalogs.rows_out import CODES_SHEET, EMPTY_LIST, NO, YES, cell_lines
 from pipeline.catalogs.text import Document, Path
 
 _Body = Mapping[str, Any]
@@ -281,7 +281,7 @@ def _is_same(item: _Body, said: _Body, one: str | None) -> bool:
 def _lines(text: str, *, is_ours: bool) -> list[str]:
     """The entries of a cell: ours are one a line; other lists also part them by semicolons, and number them."""
     if is_ours:
-        return [] if text == EMPTY_LIST else text.split("\n")
+        return cell_lines(text)
     parts: Iterable[str] = text.split("\n") if "\n" in text else re.split("[；;]", text)
     return [clean for part in parts if (clean := _NUMBERED.sub("", part).strip(" \t；;"))]
 

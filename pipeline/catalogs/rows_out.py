@@ -6,7 +6,7 @@ by the item's code, and the catalog's head in a third. In a file with one table 
 the head is left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evidence.errors import BadInput
@@ -70,11 +70,23 @@ def _cell(key: str, value: Any, body: _Body) -> str:
     if isinstance(value, bool):
         return YES if value else NO
     if key == "capture_zh":
-        return "\n".join(value) or EMPTY_LIST
+        return lines_cell(value)
     if key in LISTS:
         between = BETWEEN_WORDS if key in _WORDS else ", "
         return between.join(_word(key, one, body) for one in value) or EMPTY_LIST
     return _word(key, str(value), body)
+
+
+def lines_cell(lines: Sequence[str]) -> str:
+    """A cell of one entry a line. A dash says that there is none, and a text that is all dashes gets one more."""
+    text = "\n".join(lines)
+    return f"{text}{EMPTY_LIST}" if set(text) <= {EMPTY_LIST} else text
+
+
+def cell_lines(text: str) -> list[str]:
+    """The entries of such a cell."""
+    whole = text.removesuffix(EMPTY_LIST) if set(text) <= {EMPTY_LIST} else text
+    return whole.split("\n") if whole else []
 
 
 def _word(key: str, code: str, body: _Body) -> str:
