@@ -22,7 +22,7 @@ def demands(case: CoveredCase, catalog: Catalog) -> tuple[tuple[Activity, ...], 
     """
     doubts: Doubts = []
     found = list(_of_papers(case, catalog, doubts))
-    for link in dict.fromkeys(case.links):
+    for link in sorted(set(case.links)):
         if all(link not in (activity.link, *(item.link for item in activity.items)) for activity in found):
             found += _activity(_items_of_link(case.type, link, catalog, doubts, told=link), link=link)
     if case.item is not None and all(case.item != item.id for activity in found for item in activity.items):
@@ -36,7 +36,7 @@ def _order(activity: Activity) -> tuple[datetime, datetime, tuple[str, ...]]:
 
 def _of_papers(case: CoveredCase, catalog: Catalog, doubts: Doubts) -> Iterable[Activity]:
     merged: dict[tuple[object, ...], Activity] = {}
-    for paper in case.papers:
+    for paper in sorted(case.papers, key=lambda one: one.id):
         for activity in _of_paper(case, paper, catalog, doubts):
             key = (tuple(item.id for item in activity.items), activity.start, activity.end)
             other = merged.get(key)
