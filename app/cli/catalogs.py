@@ -182,3 +182,4 @@ def _write_new(path: Path, data: bytes) -> None:
 
 
 from app.cli import catalog_adopt as catalog_adopt  # noqa: E402  # its commands join ours
+from app.cli import catalog_coverage as catalog_coverage  # noqa: E402  # its command joins ours
