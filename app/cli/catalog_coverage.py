@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from app import clocks
+from app.cli.catalogs import app
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, err, out, print_table, progress_bar, report, session
 from app.words import word
@@ -26,6 +27,7 @@ from pipeline.coverage import coverage_of_case, matrix_of
 Rows = list[tuple[str, ...]]
 
 
+@app.command("coverage")
 def coverage(
     case: Annotated[str | None, typer.Option("--case", help="Number of a case: each of its cells.")] = None,
     unit: Annotated[str | None, typer.Option(help="Code of a unit: its cases and those of units below it.")] = None,
@@ -53,7 +55,10 @@ def _written(file: Path | None, header: Sequence[str], rows: Rows) -> None:
     if file is None:
         return
     try:
-        file.write_bytes(write_csv(Sheet("", (tuple(header), *rows))))
+        with file.open("xb") as table:
+            table.write(write_csv(Sheet("", (tuple(header), *rows))))
+    except FileExistsError as error:
+        raise BadInput(f"{file} is there already: choose another name, or remove it") from error
     except OSError as error:
         raise BadInput(f"{file} cannot be written: {error.strerror}") from error
     err.print(f"written to {file}")
