@@ -12,9 +12,10 @@ from pipeline.audit import verify_all
 from storage import layout
 from storage.enveloped.keyring import Keyring
 from storage.enveloped.store import EnvelopedStore, at_rest
+from storage.removal_file import DirectoryRemover
 from tests.support.cameras import tiny_clip
 from tests.support.command import Said, evidock
-from tests.support.home import Home, open_home, track
+from tests.support.home import NOON, Home, open_home, track
 
 ON = {"EVIDOCK_ENVELOPE": "on"}
 _PIECE = 48
@@ -191,9 +192,11 @@ def test_a_tape_with_the_envelope_is_worth_nothing_once_the_data_key_is_gone(hom
     shutil.copytree(home / "objects" / "originals", tape)
     wrapped = layout.envelope_key_of(key)
     assert wrapped is not None
-    (home / "objects" / wrapped).unlink()
-    shutil.rmtree(home / "objects" / "originals")
-    shutil.copytree(tape, home / "objects" / "originals")
+    remover = DirectoryRemover(home / "objects")
+    for gone in (wrapped, *layout.enveloped_under(wrapped)):
+        remover.remove(gone, now=NOON)
+        assert remover.traces(gone) == ()
+    shutil.copytree(tape, home / "objects" / "originals", dirs_exist_ok=True)
 
     footage = pieces(tiny_clip("plain").read_bytes())
     with open_home(home, envelope="on") as opened:  # with the key of the installation
