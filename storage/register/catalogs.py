@@ -82,8 +82,9 @@ def is_pinned(connection: Connection, identifier: str) -> bool:
 def bytes_between(connection: Connection, first: str, last: str) -> dict[str, int]:
     """How many bytes the originals of each recording have, from one recording's id to another's."""
     table = originals.c
-    wanted = select(table.recording, func.sum(table.size_bytes)).where(table.recording.between(first, last))
-    return {recording: int(size) for recording, size in connection.execute(wanted.group_by(table.recording))}
+    wanted = select(table.recording, func.sum(table.size_bytes)).group_by(table.recording)
+    found = connection.execute(wanted.where(table.recording >= first, table.recording <= last))
+    return {recording: int(size) for recording, size in found}
 
 
 def _is_remembered() -> ColumnElement[bool]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where tests get catalogs that differ from the default in chosen rules, and recordings that rules speak of."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from sqlalchemy import insert
 from evidence import instant
 from pipeline.catalogs.adopt import Reviewed, Wanted, propose
 from pipeline.catalogs.load import DEFAULT
-from storage.register import catalogs, schema
+from storage.register import catalogs, keeping, schema, search
 from tests.support.home import Home
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)  # noon in China
@@ -67,12 +68,11 @@ def as_person(home: Home, person: str) -> Home:
     return home.with_ports(actor=f"cli:{person}")
 
 
-def fill(home: Home, count: int, *, item: str = "JC-01", catalog: str, **columns: Any) -> list[str]:
+def fill(home: Home, count: int, *, item: str | None = "JC-01", catalog: str, **columns: Any) -> list[str]:
     """Put classified recordings into the register, as the projection would have; their ids."""
     table = schema.recordings
     with home.ports.register.begin() as facts:
-        known = catalogs.classified_by_item(facts.connection)
-        first = sum(known.values())
+        first = keeping.count(facts.connection)
         names = [f"rec-{number:020d}" for number in range(first, first + count)]
         told = {
             "state": "indexed",
@@ -95,11 +95,20 @@ def _original(name: str) -> dict[str, Any]:
         "recording": name,
         "position": 0,
         "name": "a.mp4",
-        "sha256": name,
+        "sha256": hashlib.sha256(name.encode()).hexdigest(),
         "size_bytes": 1000,
         "chunk_root": "",
         "facts": "null",
     }
+
+
+def link(home: Home, recording: str, case: str) -> None:
+    """Link a recording to a case, by the case's number."""
+    told = {"reason": "{}", "linked_by": "test", "linked_at": instant.to_text(NOW)}
+    with home.ports.register.begin() as facts:
+        identifier = search.case(facts.connection, case)["id"]
+        row = {"segment": f"{recording}.00000", "case_id": identifier, "recording": recording, **told}
+        facts.connection.execute(insert(schema.case_links).values(**row))
 
 
 def row_of(home: Home, identifier: str) -> dict[str, Any]:
