@@ -64,6 +64,12 @@ class Keeping(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
+            # Every life ends with footage that may go, and goes, whatever chance played before.
+            self.world.quarrels_end(open_cases=0)
+            self.world.agree_on(list(self.world.recordings), *PEOPLE[:2])
+            self.world.wait(GRACE)
+            for listed in self.world.lists:
+                self.world.run(listed, PEOPLE[0], at=-1, act=None)
             self.world.check()
             if self.world.disposed:
                 report = verify_all(self.world.home.ports)
@@ -116,8 +122,7 @@ class Keeping(RuleBasedStateMachine):
 
     @rule(span=_spans)
     def time_passes(self, span: timedelta) -> None:
-        self.world.check()
-        self.world.passed += span
+        self.world.wait(span)
 
     @rule(span=_spans)
     def the_clock_jumps(self, span: timedelta) -> None:
@@ -192,38 +197,17 @@ class Keeping(RuleBasedStateMachine):
 
     @rule(number=_some, person=st.sampled_from([(0, 1), (1, 0)]))
     def all_goes_by_the_rules(self, number: int, person: tuple[int, int]) -> None:
-        """The whole way at once, which chance alone seldom takes: what is free to go by then goes."""
-        world = self.world
-        before = set(world.lists)
-        due = [one for one in self.some(number) if world.decision(one).outcome == "due"]
-        for one in due:
-            world.appraise([one])
-        world.propose(due, PEOPLE[person[0]])
-        for listed in set(world.lists) - before:
-            world.approve(listed, PEOPLE[person[1]])
+        """The whole way at once, which chance alone seldom takes."""
+        self.world.agree_on(self.some(number), PEOPLE[person[0]], PEOPLE[person[1]])
 
     @rule(number=_some)
     def years_pass_and_quarrels_end(self, number: int) -> None:
-        world = self.world
-        world.ahead = timedelta(0)
-        for hold in list(world.holds):
-            world.lift(hold)
-        for name, case in world.cases.items():
-            for code in case.conditions:
-                world.condition("case", name, code, lift=True)
-            if case.closed is None and number % 4:
-                world.close(name)
-        for name, one in world.recordings.items():
-            for code in one.conditions:
-                world.condition("recording", name, code, lift=True)
-        world.check()
-        world.passed += timedelta(days=8000)
+        self.world.quarrels_end(open_cases=number % 4)
 
     @precondition(lambda self: self.world.lists)
     @rule(at=st.integers(1, 40), act=_some)
     def the_grace_passes_and_two_workers_carry_it_out(self, at: int, act: int) -> None:
-        self.world.check()
-        self.world.passed += GRACE
+        self.world.wait(GRACE)
         for place, listed in enumerate(list(self.world.lists)[-2:]):
             self.world.run(listed, PEOPLE[place], at=at, act=self.an_act(act))
 

@@ -225,6 +225,36 @@ class World:
             except Stopped:
                 return
 
+    def agree_on(self, recordings: Sequence[str], one: str, other: str) -> None:
+        """Two people agree on whatever of these is due."""
+        due = [name for name in recordings if self.decision(name).outcome == "due"]
+        before = set(self.lists)
+        for name in due:
+            self.appraise([name])
+        self.propose(due, one)
+        for listed in set(self.lists) - before:
+            self.approve(listed, other)
+
+    def quarrels_end(self, *, open_cases: int) -> None:
+        """Holds and conditions are lifted, all cases but some are closed, the clock is right, and decades pass."""
+        self.ahead = timedelta(0)
+        for hold in list(self.holds):
+            self.lift(hold)
+        nouns: list[tuple[str, dict[str, Any]]] = [("case", self.cases), ("recording", self.recordings)]
+        for noun, named in nouns:
+            for name, told in named.items():
+                for code in told.conditions:
+                    self.condition(noun, name, code, lift=True)
+        for number in list(self.cases)[open_cases:]:
+            if self.cases[number].closed is None:
+                self.close(number)
+        self.wait(timedelta(days=8000))
+
+    def wait(self, span: timedelta) -> None:
+        """Time truly passes."""
+        self._look()
+        self.passed += span
+
     # --- the account ------------------------------------------------------------------------
 
     def check(self) -> None:
