@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from evidence import canonical_json, errors
-from evidence.errors import EvidockError, Unacceptable, Undecodable
+from evidence.errors import EvidockError, StoreUnavailable, Unacceptable, Undecodable
 from pipeline.media.limits import Completed, Limits, run_limited
 from pipeline.media.made import is_plain
 from pipeline.media.sandbox.command import interpreter
 
 _ROOT = Path(__file__).parents[2]
 _ANSWER_MAX_BYTES = 32 << 20
+# A disk that fails says nothing of the media.
+_OF_THE_DISK = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT})
 _LONGEST_WORDS = 300
 _MIB = 1 << 20
 # What a child may refuse with. Anything else it says about itself is not believed.
@@ -150,4 +152,6 @@ def _checked(answer: Path) -> dict[str, Any]:
         refused = content["refused"]
         raise _REFUSALS[refused["code"]](str(refused["message"])[:_LONGEST_WORDS], **refused["values"])
     except (OSError, errors.RecordMalformed, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            raise StoreUnavailable(f"the answer cannot be read: {error.strerror}", errno=error.errno) from error
         raise Undecodable(f"reading it gave no answer: {error!r}") from error
