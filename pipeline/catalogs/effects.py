@@ -98,7 +98,7 @@ def dry_run(
 
     Memory does not grow with the register: pages are read one by one, each of one moment.
     """
-    reckoning = _Reckoning(before, after, at=at, examples=ports.keeping.examples)
+    reckoning = Reckoning(before, after, at=at, examples=ports.keeping.examples)
     with ports.register.view() as connection:
         total = keeping.count(connection)
     last, done = "", 0
@@ -115,8 +115,8 @@ def dry_run(
 _Answer = tuple[Outcome, datetime | None]
 
 
-class _Reckoning:
-    """The counts so far."""
+class Reckoning:
+    """The counts so far: pages are added one by one. `before` and `after` are the versions that count, oldest first."""
 
     def __init__(self, before: Sequence[Version], after: Sequence[Version], *, at: datetime, examples: int) -> None:
         self._at = at
