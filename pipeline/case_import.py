@@ -137,6 +137,7 @@ class Import:
         for first in range(0, len(rows), size):
             self._write(rows[first : first + size], done)
             self.progress(min(first + size, len(rows)) / len(rows))
+        done.faults.sort(key=lambda fault: (fault.file, fault.line))
         return done
 
     def _write(self, rows: Sequence[AnyRow], done: Imported) -> None:
@@ -266,7 +267,7 @@ def _unlike(rows: Sequence[AnyRow]) -> tuple[list[AnyRow], list[Fault]]:
 
 def _names(row: AnyRow) -> list[tuple[str, ...]]:
     if isinstance(row, CaseRow):
-        return [("key", row.key), ("number", row.changes["number"])]
+        return [("number", row.changes["number"]), ("key", row.key)]
     return [("name", row.case, *document_key(row.document))]
 
 

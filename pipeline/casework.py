@@ -178,13 +178,15 @@ def check_closing(row: Row, closed_at: datetime | None, *, now: datetime) -> Non
         Conflict: it is closed already. BadInput: in the future, or before it began.
     """
     if row["closed_at"] is not None:
-        raise Conflict(f"case {row['number']!r} was closed at {row['closed_at']}")
+        raise Conflict(f"case {row['number']!r} was closed at {row['closed_at']}", field="closed_at")
     if closed_at is None:
         return
     if moment(closed_at, "the closing") > now:
-        raise BadInput(f"case {row['number']!r} cannot be closed in the future: {instant.to_text(closed_at)}")
+        told = f"case {row['number']!r} cannot be closed in the future: {instant.to_text(closed_at)}"
+        raise BadInput(told, field="closed_at")
     if instant.to_text(closed_at) < row["start_at"]:
-        raise BadInput(f"case {row['number']!r} cannot be closed before it began: {row['start_at']}")
+        told = f"case {row['number']!r} cannot be closed before it began: {row['start_at']}"
+        raise BadInput(told, field="closed_at")
 
 
 def _link_by_rule(facts: Facts, case: Row, *, ports: Ports, now: datetime) -> int:

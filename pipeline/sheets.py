@@ -107,11 +107,13 @@ def decoded(data: bytes, name: str) -> str:
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise BadInput(f"{name} is in UTF-16: save it as CSV in UTF-8")
+    line = 1
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return data.decode(encoding)
         except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
+            # The encoding it is in goes wrong later than the one it is not in.
+            line = max(line, data.count(b"\n", 0, error.start) + 1)
     raise BadInput(f"{name}:{line}: neither UTF-8 nor GB18030: save it as CSV in UTF-8", line=line)
 
 
