@@ -596,3 +596,38 @@ def test_a_matrix_counts_each_cell_once_for_each_code() -> None:
     assert (tally.must[Status.AWAITED], dict(tally.findings)) == (1, {"late": 1})
     assert matrix.cells["JC", "service"].other.total() == 1
     assert (matrix.cases, set(matrix.units), matrix.total.rate) == (3, {"U1", "U2"}, Fraction(1, 2))
+
+
+# --- the worked case of docs/operate/coverage.md ----------------------------------------------
+
+
+def at(hour: int, minute: int = 0, *, day: int = 3) -> datetime:
+    return datetime(2026, 6, day, hour, minute, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
+
+
+def test_the_worked_case_of_the_page_is_answered_as_the_page_says() -> None:
+    both = ("430101", "430102")
+    check = paper("CF-01", officers=both)
+    receipt = paper(None, id="doc-2", link="service", start=at(15), end=None, officers=both)
+    hearing = paper("CF-09", id="doc-3", start=at(9, day=17), end=at(11, day=17), officers=())
+    films = (
+        film("rec-a", item="CF-01", start=at(9, 58), end=at(10, 30), arrived=at(18), officer="430101"),
+        film("rec-b", item="CF-01", start=at(10, 42), end=at(11, 3), arrived=at(13, day=4), officer="430101"),
+        film("rec-c", item="CF-12", kind="photo", start=at(15, 2), end=at(15, 2), arrived=at(18), officer="430101"),
+    )
+    told = case(*(check, receipt, hearing), films=films, of="CF", gaps=(Explained(at(10, 30), at(10, 38), "spoken"),))
+    yardstick = certified(**{"430101": Certificate(), "430102": Certificate(last=date(2026, 5, 31))})
+
+    covered = cover(told, yardstick, now=at(12, day=22))
+
+    assert [(cell.item.id, cell.status) for cell in covered.cells] == [
+        ("CF-01", Status.PRESENT),
+        ("CF-12", Status.PRESENT),
+        ("CF-09", Status.AWAITED),
+    ]
+    assert codes(covered.cells[0]) == [Code.LATE, Code.GAP_SPOKEN, Code.GAP, Code.CERTIFICATE_DAY]
+    assert [one.facts["seconds"] for one in covered.cells[0].findings[1:3]] == [480, 240]
+    assert codes(covered.cells[1]) == [Code.CERTIFICATE_DAY]
+    assert covered.cells[2].due == at(0, day=23)
+    assert covered.rate == 1
+    assert cover(told, yardstick, now=at(12, day=23)).rate == Fraction(1, 2)
