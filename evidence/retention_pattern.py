@@ -6,7 +6,7 @@ terms are added to. So the bounds of one decision, with the start each is counte
 recording of the same item, version, conditions, holds and kinds of cases. `decide` stays the one place of the rules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,4 +54,13 @@ def pattern_of(decision: Decision, cases: Sequence[str]) -> Pattern:
         if reason.facts.get("until") is not None and (term := reason.facts.get("term")) is not None
     }
     is_open = decision.outcome in (Outcome.KEPT, Outcome.DUE)
-    return Pattern(None if is_open else decision.outcome, decision.until is not None, tuple(bounds))
+    return Pattern(None if is_open else decision.outcome, decision.until is not None, _longest(bounds))
+
+
+def _longest(bounds: Iterable[tuple[Term, int | None]]) -> tuple[tuple[Term, int | None], ...]:
+    """Without the bounds that another of the same start outlasts, whatever the start: fewer months, or fewer days."""
+    found: dict[object, tuple[Term, int | None]] = {}
+    for term, place in sorted(bounds, key=lambda bound: (bound[0].months, bound[0].days)):
+        # Of months and days beside one another the calendar decides which is longer: such a bound stays.
+        found[place, term if term.months and term.days else term.months > 0] = (term, place)
+    return tuple(found.values())

@@ -115,6 +115,8 @@ class Judge:
         )
 
     def _awaits(self, entry: Entry, is_doubted: bool) -> tuple[str, ...]:
+        if entry.state == State.INDEXED and entry.item and not (entry.is_marked or is_doubted or entry.conditions):
+            return ()  # most of a million
         asked: Mapping[str, bool] = {
             "quarantined": entry.state == State.QUARANTINED,
             "unindexed": entry.state in _ON_THE_WAY,

@@ -34,17 +34,24 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An entry with its answer; `until_text` is the date as the register has it."""
+    """An entry with its answer."""
 
     entry: Entry
     outcome: Outcome
     until: datetime | None
-    until_text: str | None
 
     @property
     def is_new(self) -> bool:
         """True when the last sweep did not say the same."""
-        return self.entry.was != (self.outcome.value, self.until_text)
+        was = self.entry.was
+        if was is None or was[0] != self.outcome.value:
+            return True
+        return (None if was[1] is None else instant.from_text(was[1])) != self.until
+
+    @property
+    def until_text(self) -> str | None:
+        """The date as the register has it."""
+        return None if self.until is None else instant.to_text(self.until)
 
     def row(self) -> Answer:
         """As the register keeps it."""
@@ -88,7 +95,7 @@ def answers(ports: Ports, now: datetime, progress: Progress = unheard) -> Iterat
             page = keeping.page(connection, after=after, limit=judge.figures.page)
         if not page:
             return
-        yield [_answered(entry, judge) for entry in page if entry.state not in GONE]
+        yield [Answered(entry, *judge.answer(entry)) for entry in page if entry.state not in GONE]
         after, done = page[-1].id, done + len(page)
         progress(min(done / total, 1.0))
 
@@ -130,14 +137,9 @@ def refresh(recordings: list[str], *, ports: Ports, now: datetime) -> None:
         with ports.register.view() as connection:
             entry = keeping.entry(connection, recording)
         if entry.state not in GONE:
-            _take_in([_answered(entry, judge)], smith)
+            _take_in([Answered(entry, *judge.answer(entry))], smith)
     if smith.failed is not None:
         raise smith.failed
-
-
-def _answered(entry: Entry, judge: Judge) -> Answered:
-    outcome, until = judge.answer(entry)
-    return Answered(entry, outcome, until, None if until is None else instant.to_text(until))
 
 
 def _take_in(page: list[Answered], smith: Locksmith) -> int:
