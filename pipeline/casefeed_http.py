@@ -90,7 +90,8 @@ def ask(address: Address, query: dict[str, str], *, etag: str | None = None) -> 
     try:
         with _watched(connection, address.timeout_s):
             connection.request("GET", address.target(query), headers=headers)
-            return _read(connection.getresponse(), place)
+            with connection.getresponse() as response:
+                return _read(response, place)
     except (OSError, HTTPException, ValueError) as error:
         raise SourceUnavailable(f"the case system at {place} did not answer whole: {error}") from error
     finally:
