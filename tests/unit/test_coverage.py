@@ -348,6 +348,18 @@ def test_an_explanation_of_a_part_explains_that_part() -> None:
     assert finding(cell, Code.GAP).facts["seconds"] == 360
 
 
+def test_an_explanation_of_an_interruption_that_is_none_is_not_told() -> None:
+    told = Explained(TEN + 29 * MINUTE, TEN + 32 * MINUTE, "spoken")
+
+    assert judged(case(paper(), films=halves(MINUTE), gaps=(told,))).findings == ()
+
+
+def test_a_little_that_is_left_beside_an_explanation_is_no_gap() -> None:
+    told = Explained(TEN + 31 * MINUTE, TEN + 39 * MINUTE, "written")
+
+    assert codes(judged(case(paper(), films=halves(10 * MINUTE), gaps=(told,)))) == [Code.GAP_WRITTEN]
+
+
 def test_what_was_both_spoken_and_written_counts_as_spoken() -> None:
     told = tuple(Explained(TEN + 30 * MINUTE, TEN + 40 * MINUTE, how) for how in ("written", "spoken"))
 
