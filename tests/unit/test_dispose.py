@@ -2,9 +2,9 @@
 """Disposal refuses whatever was not agreed on by two people, for these very bytes and reasons, in time."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from evidence.disposal import Entry, digest_of, is_same_person
 from evidence.errors import BadInput, Conflict, NotFound, Refused, WrongState
 from pipeline.appraise import Wish
 from pipeline.spool import spooled
+from pipeline.tombstone import HOT
 from storage import layout
 from storage.register import ends, search
+from storage.removal import Removed, Remover
 from tests.support.ending import LATER, ONE, OTHER, PAST_GRACE, Ending, ending, tracks
 
 DAY = timedelta(days=1)
@@ -162,8 +164,8 @@ def test_what_nobody_appraised_for_disposal_is_on_no_list(at: Ending, three: lis
 
 
 @pytest.mark.parametrize("when", ["before approval", "after approval"])
-def test_a_hold_stops_the_list_and_is_named(at: Ending, three: list[str], when: str) -> None:
-    one, two, _ = three
+def test_a_hold_stops_the_whole_list_and_is_named(at: Ending, three: list[str], when: str) -> None:
+    one, two = sorted(three)[:2]
     at.appraise(one, two)
     listed = at.propose(one, two)
     if when == "after approval":
@@ -174,8 +176,44 @@ def test_a_hold_stops_the_list_and_is_named(at: Ending, three: list[str], when: 
     changed = refused.value.values["changed"]
     assert isinstance(changed, dict)
     assert set(changed) == {two}
+    assert at.state(one) == at.state(two) == ("indexed" if when == "before approval" else "due"), "nothing was begun"
     assert at.standing(one)
     assert at.standing(two)
+
+
+class _Meanwhile:
+    """A door at which something happens while it is asked for locks: after the first look, before the last."""
+
+    def __init__(self, door: Remover, happens: Callable[[], object]) -> None:
+        self._door, self._happens = door, happens
+
+    def check_free(self, key: str, *, now: datetime) -> None:
+        self._happens()
+        self._happens = lambda: None
+
+    def remove(self, key: str, *, now: datetime) -> Removed:
+        return self._door.remove(key, now=now)
+
+    def traces(self, key: str) -> tuple[str, ...]:
+        return self._door.traces(key)
+
+
+def test_a_hold_that_is_placed_while_the_run_looks_is_in_time(at: Ending, three: list[str]) -> None:
+    one = three[0]
+    listed = at.approved(one)
+    with pytest.raises(Conflict, match="held"):
+        at.run(listed, places={HOT: _Meanwhile(at.places[HOT], lambda: hold(at, one))})
+    assert at.state(one) == "due"
+    assert at.standing(one)
+
+
+def test_an_undo_while_the_run_looks_is_in_time(at: Ending, three: list[str]) -> None:
+    one = three[0]
+    listed = at.approved(one)
+    with pytest.raises(Conflict, match="meanwhile"):
+        at.run(listed, places={HOT: _Meanwhile(at.places[HOT], lambda: at.undo(listed))})
+    assert at.state(one) == "indexed"
+    assert at.standing(one)
 
 
 def test_an_entry_that_was_held_can_be_taken_back_and_the_rest_goes(at: Ending, three: list[str]) -> None:
