@@ -11,6 +11,7 @@ from app.settings import Settings
 from app.wiring import (
     check_packages,
     open_authorities,
+    open_cold,
     open_keyring,
     open_keys,
     open_log,
@@ -18,7 +19,7 @@ from app.wiring import (
     open_store,
     wired,
 )
-from evidence.errors import BadInput, EvidockError
+from evidence.errors import BadInput, EvidockError, WrongState
 from pipeline.catalogs.load import DEFAULT, load_catalog
 from pipeline.media.tools import find_ffmpeg
 from storage import layout
@@ -45,7 +46,9 @@ def examine_installation(settings: Settings) -> list[Check]:
         ("keys", lambda s: open_keys(s).log.verifier_key.to_text()),
         ("envelopes", _envelopes),
         ("object store", lambda s: _said(next(open_store(s).keys(), None), s.objects_url)),
+        ("archive", _archive),
         ("register and jobs", _register),
+        ("disposal", _disposal),
         ("custody log", _log),
         (
             "time authority",
@@ -116,6 +119,26 @@ def _envelopes(settings: Settings) -> str:
         return "off: footage rests as it is"
     told = f"keys {', '.join(keys.names)}; without them the footage is lost: keep copies of their files"
     return f"on, {told}" if settings.envelope else f"off for what is new; what rests in envelopes is read with {told}"
+
+
+def _archive(settings: Settings) -> str:
+    cold = open_cold(settings)
+    if cold is None:
+        return "none"
+    next(cold.store.keys(), None)
+    return cold.place
+
+
+def _disposal(settings: Settings) -> str:
+    from storage.register import ends
+
+    with wired(settings, actor="doctor") as ports, ports.register.view() as connection:
+        begun = ends.under_way(connection)
+        stones = [ends.tombstone_of(connection, one) for one in begun]
+    if begun:
+        lists = " and ".join(sorted({f"`evidock dispose run {stone['disposal']}`" for stone in stones if stone}))
+        raise WrongState(f"the disposal of {len(begun)} recordings was begun and is not finished: {lists}")
+    return "nothing is half-way"
 
 
 def _register(settings: Settings) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from app import clocks
+from app.examination import examine_installation
 from evidence.custody import Happening
+from evidence.digest import Digest
 from evidence.errors import FixityMismatch, Refused, WrongState
 from evidence.media_time import Span
 from evidence.retention import Outcome
@@ -21,9 +23,11 @@ from evidence.verdict import Verdict
 from pipeline import archive, audit, prune
 from pipeline.appraise import Wish
 from pipeline.clip import clip
+from pipeline.ports import Cold
 from pipeline.reconcile import open_missing_jobs
 from pipeline.tombstone import HOT
 from storage import layout
+from storage.objects_file import DirectoryStore
 from storage.register import search
 from tests.support.cameras import CAMERA, tiny
 from tests.support.command import evidock
@@ -120,6 +124,8 @@ def test_a_disposal_that_was_begun_is_no_loss_and_is_named(tmp_path: Path) -> No
         with at.home.ports.register.begin() as facts:
             facts.record(happening, actor=ONE, at=PAST_GRACE)
         assert any("not finished" in note for note in proven(at))
+        advice = {one.name: one.advice for one in examine_installation(at.home.settings)}
+        assert f"dispose run {listed}" in str(advice["disposal"])
         object_file(at, at.keys(one)[0]).unlink()
         assert any(f"dispose run {listed}" in note for note in proven(at))
         at.run(listed)
@@ -227,6 +233,26 @@ def test_rotten_footage_is_not_archived_and_stays_where_it_is(tmp_path: Path) ->
         with pytest.raises(FixityMismatch):
             archived(at, one)
         assert path.exists()
+        assert at.state(one) == "indexed"
+
+
+class _Forgetful(DirectoryStore):
+    """A store that takes what it is given, and keeps something else."""
+
+    def put_once(self, key: str, source: Path, *, digest: Digest, give: bool = False) -> None:
+        super().put_once(key, source, digest=digest, give=give)
+        with self.local_file(key) as path:
+            path.chmod(0o644)
+            path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+
+
+def test_what_an_archive_took_is_read_back_before_it_is_called_archived(tmp_path: Path) -> None:
+    with ending(tmp_path, **cold_settings(tmp_path)) as at:
+        [one] = tracks(at, tmp_path, 1)
+        forgetful = Cold(_Forgetful(tmp_path / "cold"), f"file://{tmp_path / 'cold'}")
+        at.appraise(one, wish=Wish.ARCHIVE)
+        with pytest.raises(FixityMismatch, match="arrived as"):
+            archive.archive(one, judge=at.judge(), ports=at.home.with_ports(cold=forgetful).ports, now=LATER)
         assert at.state(one) == "indexed"
 
 
