@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Envelopes: what was done to one at rest is noticed, whoever loses a race loses nothing, an erased key is gone."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -198,6 +199,14 @@ def test_the_wrapped_key_of_another_recording_is_refused(store: EnvelopedStore, 
     change(objects, WRAPPED, lambda _: wrapped)
     with pytest.raises(FixityMismatch, match="belongs elsewhere"):
         store.measure(KEY)
+
+
+def test_a_wrapped_key_opens_under_its_own_name_only(tmp_path: Path) -> None:
+    keys = Keyring.create_or_load(tmp_path, chance=os.urandom)
+    wrapped = keys.wrap(b"k" * 32, WRAPPED, chance=os.urandom)
+    assert keys.unwrap(wrapped, WRAPPED) == b"k" * 32
+    with pytest.raises(FixityMismatch, match="belongs elsewhere"):
+        keys.unwrap(wrapped, f"{WRAPPED}0")
 
 
 def test_a_wrapped_key_whose_own_key_is_elsewhere_is_unavailable_and_says_which(
@@ -580,6 +589,24 @@ def test_rooms_of_many_at_once_do_not_take_each_other_away(tmp_path: Path) -> No
     running = [subprocess.Popen(argv, cwd=FORMATS.parents[1]) for _ in range(3)]
     assert [one.wait(60) for one in running] == [0, 0, 0]
     assert rooms.sweep(tmp_path / "rooms") == 0
+
+
+def test_a_room_that_is_taken_for_a_dead_ones_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, swept = fcntl.flock, list[Path]()
+
+    def locking(descriptor: int, how: int) -> None:
+        if not swept:  # another process was here between the opening and the lock
+            swept.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+            swept[0].rmdir()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", locking)
+    with rooms.room(tmp_path / "rooms") as made:
+        assert made.is_dir()
+        assert made not in swept
+    assert swept
 
 
 # --- keys -----------------------------------------------------------------------------------------
