@@ -87,7 +87,7 @@ def _checked(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, bytes]]
     """Every part that can be read as XML, once it is known to hold no entity and to be UTF-8, whatever it is called."""
     for part in archive.infolist():
         xml = archive.read(part)
-        if not xml.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"<", b"\0", b"\xff\xfe", b"\xfe\xff")):
+        if not xml.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"<", b"\0<", b"\xff\xfe", b"\xfe\xff")):
             continue
         declared = _DECLARED.match(xml.removeprefix(b"\xef\xbb\xbf").lstrip())
         is_plain = declared is None or declared[1].lower() in (b"utf-8", b"us-ascii")
@@ -115,15 +115,22 @@ class _Scan:
         # The part holds no entity: nothing grows.
         for event, element in ET.iterparse(BytesIO(xml), events=("start", "end")):  # noqa: S314
             tag = element.tag.removeprefix(_MAIN).removeprefix(_STRICT)
-            if event == "end":
-                if tag in ("row", "mergeCells"):
-                    element.clear()
-            elif tag in self._looks:
+            if event == "start" and tag in self._looks:
                 self._looks[tag](element)
+            elif event == "end" and tag == "c" and len(element):
+                self._refuse_beyond()
+            elif event == "end" and tag in ("row", "mergeCells"):
+                element.clear()
         return tuple(self._merges)
 
+    def _refuse_beyond(self) -> None:
+        """Cells that hold something stand within bounds; empty ones, which only have a format, may stand anywhere."""
+        if self._row > MOST_ROWS or self._column > MOST_COLUMNS:
+            bounds = f"{MOST_ROWS} rows, {MOST_COLUMNS} columns: no list is as large"
+            _no(self._name, f"{self._part}: row {self._row}, column {self._column} is beyond {bounds}")
+
     def _at_row(self, element: ET.Element) -> None:
-        self._row, self._column = self._next(element.get("r"), self._row, MOST_ROWS, "row"), 0
+        self._row, self._column = self._next(element.get("r"), self._row, _TALLEST, "row"), 0
         if element.get("hidden") in _TRUE:
             _no(self._name, f"{self._part}: row {self._row} is hidden", "show it, or delete it")
 
@@ -137,7 +144,7 @@ class _Scan:
         if said is not None and (found is None or int(found[2]) != self._row):
             _no(self._name, f"{self._part}: a cell in row {self._row} says it is {said[:20]}", "save it again as .xlsx")
         column = str(_number(found[1])) if found else None
-        self._column = self._next(column, self._column, 4 * MOST_COLUMNS, f"row {self._row}, column")
+        self._column = self._next(column, self._column, _WIDEST, f"row {self._row}, column")
 
     def _at_merge(self, element: ET.Element) -> None:
         self._merges.append(_merge(element.get("ref", ""), self._name))
@@ -151,7 +158,7 @@ class _Scan:
             told = f"{self._part}: {what} {number} comes after {before}: two readers would see two tables"
             _no(self._name, told, "save it again as .xlsx")
         if number > most:
-            _no(self._name, f"{self._part}: {what} {number} is beyond {most}", "delete the empty rows and columns")
+            _no(self._name, f"{self._part}: {what} {str(number)[:12]} is beyond {most}", "save it again as .xlsx")
         return number
 
 

@@ -16,7 +16,7 @@ from openpyxl.styles import Alignment, Font
 
 from evidence.errors import BadInput, EvidockError
 from pipeline.catalogs.faults import Fault, Mark, quoted, refuse
-from pipeline.catalogs.grid import LONGEST_CELL, MOST_COLUMNS, Merge, Sheet, letter
+from pipeline.catalogs.grid import LONGEST_CELL, MOST_COLUMNS, MOST_ROWS, Merge, Sheet, letter
 from pipeline.catalogs.packed import merges_in
 
 _WIDTHS = {
@@ -108,14 +108,12 @@ def _sheet(page: Any, merges: Mapping[str, tuple[Merge, ...]], faults: list[Faul
         raise BadInput(f"the sheet {page.title} is in an odd place, {part}; save the file again as .xlsx")
     # A sheet's own word about its size may leave out rows that are there.
     page.reset_dimensions()
-    rows = [tuple(_text(page.title, cell, faults) for cell in row) for row in page.iter_rows()]
+    cells = page.iter_rows(max_row=MOST_ROWS, max_col=MOST_COLUMNS)
+    rows = [tuple(_text(page.title, cell, faults) for cell in row) for row in cells]
     while rows and not any(rows[-1]):
         rows.pop()
     width = max((place for row in rows for place, text in enumerate(row, start=1) if text), default=0)
-    if width > MOST_COLUMNS:
-        faults.append(Fault(Mark(0, letter(width), page.title), f"more than {MOST_COLUMNS} columns"))
-    even = tuple((*row[:width], *[""] * (width - len(row))) for row in rows)
-    return Sheet(page.title, even, merges[part])
+    return Sheet(page.title, tuple(row[:width] for row in rows), merges[part])
 
 
 def _text(title: str, cell: Any, faults: list[Fault]) -> str:

@@ -295,6 +295,15 @@ def test_an_entity_that_hides_in_another_encoding_is_refused() -> None:
     assert "is not plain XML" in refused_xlsx(rewritten(add={"xl/strings.bin": hidden}))
 
 
+def test_an_entity_that_hides_in_wide_characters_without_a_mark_is_refused() -> None:
+    hidden = '<!DOCTYPE a [<!ENTITY b "c">]><a/>'.encode("utf-16-be")
+    assert "is not plain XML" in refused_xlsx(rewritten(add={"xl/strings.bin": hidden}))
+
+
+def test_a_picture_is_no_markup_and_is_passed_over() -> None:
+    assert read_xlsx(rewritten(add={"xl/media/a.png": b"\x89PNG\r\n\0<!DOCTYPE"}), name="x.xlsx") == [SHEET]
+
+
 def test_an_encoding_of_bytes_that_hides_markup_is_refused() -> None:
     data = rewritten(add={"xl/a.xml": b'<?xml version="1.0" encoding="cp037"?><a/>'})
     assert "is not plain XML" in refused_xlsx(data)
@@ -324,17 +333,26 @@ def test_an_error_in_a_cell_is_refused() -> None:
 
 
 def test_a_row_beyond_all_lists_is_refused() -> None:
-    data = in_sheet(b"</sheetData>", b'<row r="1048576"><c r="A1048576"/></row></sheetData>')
-    assert "row 1048576 is beyond 5000" in refused_xlsx(data)
-
-
-def test_a_row_number_of_a_thousand_digits_is_refused() -> None:
-    assert "is beyond 5000" in refused_xlsx(in_sheet(b"</sheetData>", b'<row r="%b"/></sheetData>' % (b"9" * 1000)))
+    cell = b'<c r="A1048576" t="inlineStr"><is><t>x</t></is></c>'
+    data = in_sheet(b"</sheetData>", b'<row r="1048576">' + cell + b"</row></sheetData>")
+    assert "row 1048576, column 1 is beyond 5000 rows, 64 columns" in refused_xlsx(data)
 
 
 def test_a_column_beyond_all_lists_is_refused() -> None:
-    data = in_sheet(b"</row></sheetData>", b'<c r="XFD3"/></row></sheetData>')
-    assert "column 16384 is beyond 256" in refused_xlsx(data)
+    data = in_sheet(b"</row></sheetData>", b'<c r="XFD3" t="inlineStr"><is><t>x</t></is></c></row></sheetData>')
+    assert "row 3, column 16384 is beyond 5000 rows, 64 columns" in refused_xlsx(data)
+
+
+def test_cells_that_only_have_a_format_may_stand_at_the_end_of_the_sheet() -> None:
+    wide = b'<c r="XFD3" s="1"/></row><row r="1048576" ht="12.8"><c r="A1048576" s="1"/></row></sheetData>'
+    began = time.monotonic()
+
+    assert read_xlsx(in_sheet(b"</row></sheetData>", wide), name="x.xlsx") == [SHEET]
+    assert time.monotonic() - began < 5
+
+
+def test_a_row_number_of_a_thousand_digits_is_refused() -> None:
+    assert "is beyond 1048576" in refused_xlsx(in_sheet(b"</sheetData>", b'<row r="%b"/></sheetData>' % (b"9" * 1000)))
 
 
 def test_rows_that_go_back_are_refused() -> None:
