@@ -559,6 +559,21 @@ def test_what_is_no_compulsion_may_take_place_at_night() -> None:
     )
 
 
+@pytest.mark.parametrize(("item", "of"), [("QZ-07", "QZ"), ("CF-09", "CF"), ("CF-10", "CF"), ("JC-01", "JC")])
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/Los_Angeles"])
+def test_a_clock_at_either_end_of_the_calendar_is_answered(item: str, of: str, zone: str) -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    limits = replace(YARDSTICK.limits, counts_weekends=True)
+    yardstick = replace(YARDSTICK, zone=ZoneInfo(zone), limits=limits)
+    for start, end in ((first, first), (first, last), (last - HOUR, last), (last, last)):
+        told = Filmed("r1", "video", item, start, end, TEN, "a", latest=end)
+        for found in (
+            case(paper(item, start=start, end=end), films=(told,), of=of),
+            case(films=(told,), of=of, item=item),
+        ):
+            assert judged(found, yardstick=yardstick).status is Status.PRESENT
+
+
 # --- figures ----------------------------------------------------------------------------------
 
 FIGURES = """officers: {least: 2}
