@@ -103,7 +103,7 @@ def _cell_row(cell: Cell, zone: tzinfo) -> tuple[str, ...]:
         end,
         word("coverage", cell.status.value),
         " ".join(cell.recordings),
-        "; ".join(_words(finding) for finding in cell.findings),
+        "; ".join(_words(finding, zone) for finding in cell.findings),
     )
 
 
@@ -111,14 +111,21 @@ def _shown(moment: datetime | None, zone: tzinfo) -> str:
     return "" if moment is None else show_time(instant.to_text(moment), zone)
 
 
-def _words(finding: Finding) -> str:
+_INSTANTS = ("due", "arrived", "from", "to")
+
+
+def _words(finding: Finding, zone: tzinfo) -> str:
     """A finding for people: its word, and what it is of."""
-    facts = [_fact(name, value) for name, value in finding.facts.items() if value is not None]
+    facts = [_fact(name, value, zone) for name, value in finding.facts.items() if value is not None]
     told = word("coverage", finding.code.value)
     return f"{told} ({', '.join(facts)})" if facts else told
 
 
-def _fact(name: str, value: str | int) -> str:
+def _fact(name: str, value: str | int, zone: tzinfo) -> str:
+    if name in _INSTANTS or (name == "first" and isinstance(value, str)):
+        return show_time(str(value), zone)
+    if name == "least":
+        return f"≥ {value}"
     if name == "seconds":
         minutes, seconds = divmod(int(value), 60)
         return f"{minutes} min {seconds} s"

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.words import LANGUAGES, sentences
 from evidence.coverage import cover
 from evidence.coverage_matrix import Matrix
 from evidence.coverage_terms import (
@@ -601,6 +602,13 @@ def test_figures_that_cannot_be_are_refused_with_their_line(was: str, becomes: s
 
     with pytest.raises(BadInput, match=f"f.yaml: line {line}"):
         parse_limits(FIGURES.replace(was, becomes).encode(), name="f.yaml")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_code_has_its_word(language: str) -> None:
+    codes = {f"coverage.{code.value}" for code in (*Code, *Status, *Doubt)}
+
+    assert codes <= set(sentences(language))
 
 
 # --- many cases -------------------------------------------------------------------------------
