@@ -222,6 +222,10 @@ class _Reading:
         """What the base knows about the matter; for a new one the codes of a like matter, and a number of its own."""
         same = next((item for item in self._base["items"] if _is_same(item, said, row.cells.get(ID_COLUMN))), None)
         if same is not None and all(item["id"] != same["id"] for item in before):
+            if not same.get("enabled", True):
+                self.notes.append(
+                    f"row {row.number}: {same['id']} is disabled in the base; the list has it, so it counts"
+                )
             kept = {key: deepcopy(value) for key, value in same.items() if key not in ("name", "enabled", "note_zh")}
             return {**kept, "name_en": same["name"].get("en")}
         like = self._like(said, before)

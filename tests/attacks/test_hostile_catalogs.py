@@ -8,16 +8,19 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from evidence.errors import BadInput
 from pipeline.catalogs.csv_table import read_csv, write_csv
+from pipeline.catalogs.exchange import checked_file, exported
 from pipeline.catalogs.grid import Sheet
-from pipeline.catalogs.load import load_catalog
+from pipeline.catalogs.load import DEFAULT, load_catalog
 from pipeline.catalogs.text import LARGEST, read_text
 from pipeline.catalogs.xlsx import read_xlsx, write_xlsx
 from tests.support.catalog_text import NAME, edited, refusal_of
+from tests.support.chaos import times
 
 SHEET = Sheet("清单", (("a", "b"), ("1", "2"), ("3", "4")))
 SHEET_PART = "xl/worksheets/sheet1.xml"
@@ -439,3 +442,60 @@ def test_a_text_that_is_not_there_is_refused() -> None:
 
 def test_more_than_four_mebibytes_of_workbook_are_refused() -> None:
     assert "larger than 4 MiB" in refused_xlsx(b"PK" + b"\0" * (4 << 20))
+
+
+# --- anything -----------------------------------------------------------------------------------
+
+_PIECES = (
+    b"[",
+    b"]",
+    b"{",
+    b": ",
+    b"- ",
+    b'"',
+    b"&a ",
+    b"*a",
+    b"\n",
+    b"  ",
+    b"null",
+    b"no",
+    b"0",
+    b"<",
+    b">",
+    b"\0",
+    b"=",
+    b",",
+)
+
+
+def shaken(data: bytes, luck: Random) -> bytes:
+    """The same bytes with a few flipped, put in, left out or written twice."""
+    made = bytearray(data)
+    for _ in range(luck.randint(1, 4)):
+        place = luck.randrange(len(made))
+        match luck.randrange(4):
+            case 0:
+                made[place] = luck.randrange(256)
+            case 1:
+                made[place:place] = luck.choice(_PIECES)
+            case 2:
+                del made[place : place + luck.randint(1, 30)]
+            case _:
+                made[place:place] = made[place // 2 : place // 2 + luck.randint(1, 60)]
+    return bytes(made)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_done_to_a_text_or_table_it_is_read_or_refused_and_never_anything_else(seed: int) -> None:
+    luck = Random(seed)
+    body = read_text(DEFAULT.read_bytes(), name=NAME).body
+    few = {**body, "items": body["items"][:2]}
+    whole = {name: exported(few, name=name) for name in ("c.yaml", "c.csv", "c.xlsx")}
+    refused = 0
+    for turn in range(times(60, 2000)):
+        name = list(whole)[turn % 3]
+        try:
+            checked_file(shaken(whole[name], luck), name=name, base=body)
+        except BadInput:
+            refused += 1
+    assert refused

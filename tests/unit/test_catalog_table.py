@@ -286,8 +286,8 @@ def test_a_list_of_nine_columns_keeps_the_codes_of_matters_that_the_base_has(bod
 
     for item, known in zip(found.document.body["items"], body["items"], strict=True):
         assert item == {key: value for key, value in known.items() if key != "enabled"}
-    assert found.notes == ()
-    assert disabled["id"] == "QZ-09"
+    row = 3 + body["items"].index(disabled)
+    assert found.notes == (f"row {row}: QZ-09 is disabled in the base; the list has it, so it counts",)
 
 
 def test_a_list_with_other_names_for_its_columns_and_a_title_is_read(body: dict[str, Any]) -> None:
