@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from evidence import instant
-from pipeline.catalogs.adopt import Reviewed, Wanted, propose
+from pipeline.catalogs.adopt import Approval, Reviewed, Wanted, approve, propose
 from pipeline.catalogs.load import DEFAULT
 from storage.register import catalogs, keeping, schema, search
 from tests.support.home import Home
@@ -20,7 +20,12 @@ from tests.support.home import Home
 NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)  # noon in China
 TODAY = datetime(2026, 11, 19, 16, tzinfo=UTC)  # midnight there
 DAY = timedelta(days=1)
+WEEK = 7 * DAY  # the default cool-off
 ENDED = datetime(2026, 6, 1, tzinfo=UTC)
+
+SHORTER = {"JC-01": "RT-90D"}
+LONGER = {"JC-01": "RT-30Y"}
+JC = frozenset({"JC-01"})
 
 
 @cache
@@ -61,6 +66,16 @@ def adopt_first(home: Home, *, classes: Mapping[str, str] | None = None, now: da
 def by(home: Home, person: str, wish: Wanted, *, now: datetime = NOW) -> Reviewed:
     """What a person proposes."""
     return propose(wish, ports=as_person(home, person).ports, now=now)
+
+
+def approved(home: Home, identifier: str, *, person: str = "bob", now: datetime = NOW, **said: Any) -> Reviewed:
+    """What a person approves."""
+    return approve(identifier, Approval(**said), ports=as_person(home, person).ports, now=now)
+
+
+def counts(found: Reviewed) -> dict[str, int]:
+    """How many recordings a change concerns, and how."""
+    return {name: found.effects.count(name) for name in ("shorter", "due", "longer", "same")}
 
 
 def as_person(home: Home, person: str) -> Home:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from pipeline.catalogs import filing
 from pipeline.catalogs.in_force import Version, catalog_of, in_force, parsed_as, remember, standings, versions
 from storage.register.schema import catalogs as catalogs_table
 from tests.support.home import Home, open_home, track
-from tests.support.rule_changes import DAY, NOW, adopt_first, by, catalog_text, row_of, wanted
+from tests.support.rule_changes import DAY, NOW, TODAY, adopt_first, by, catalog_text, row_of, wanted
 
 
 @pytest.fixture
@@ -57,6 +57,18 @@ def test_what_is_only_proposed_or_withdrawn_never_counts(home: Home) -> None:
     assert now_in_force(home, NOW + 2 * DAY) == first
     filing.withdraw(second.catalog, why="no", ports=home.ports, now=NOW)
     assert ids(home, NOW + 2 * DAY) == [home.ports.catalog.id, first]
+
+
+def test_what_was_approved_and_then_withdrawn_never_counts(home: Home) -> None:
+    first = by(home, "ann", wanted(at=NOW + DAY)).catalog
+    filing.withdraw(first, why="no", ports=home.ports, now=NOW)
+    assert ids(home, NOW + 2 * DAY) == [home.ports.catalog.id]
+
+
+def test_what_is_approved_on_its_own_day_counts_from_the_approval_on(home: Home) -> None:
+    first = by(home, "ann", wanted(at=TODAY)).catalog
+    assert now_in_force(home, NOW - timedelta(seconds=1)) == home.ports.catalog.id
+    assert now_in_force(home, NOW) == first
 
 
 def test_the_text_of_the_settings_is_taken_down_once_when_it_first_rules_a_recording(
