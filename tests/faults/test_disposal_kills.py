@@ -107,7 +107,7 @@ def test_killed_at_any_act_on_a_folder_the_next_run_finishes_it(
         *gone, stays = tracks(at, tmp_path, 3)
         listed = at.approved(*gone)
         at.home.publish()
-    number, kills, stride = 3, 0, times(29, 1)
+    number, kills, stride = 3, 0, times(43, 1)
     while True:
         folder = tmp_path / f"try-{number}"
         shutil.copytree(tmp_path / "before", folder)
@@ -164,7 +164,7 @@ def test_an_archiving_killed_at_any_act_loses_nothing_and_is_gone_on_with(
             archive.archive(one, judge=at.judge(), ports=at.home.ports, now=LATER)
         archive.leave(one, at.places[HOT], ports=at.home.ports, now=LATER)
 
-    number, kills, stride = 3, 0, times(17, 1)
+    number, kills, stride = 3, 0, times(23, 1)
     while True:
         folder = tmp_path / f"try-{number}"
         shutil.copytree(tmp_path / "before", folder)
