@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bucket's own locks follow what was decided: extended to the date, never shortened, held while a hold stands."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app import clocks
+from evidence import instant
+from evidence.errors import StoreUnavailable
+from evidence.retention import Outcome
+from pipeline import holds, retain
+from pipeline.casework import link
+from pipeline.locks import locked_keys
+from pipeline.retention_figures import figures
+from storage.objects import NO_PROTECTION, Protection
+from tests.support.ceph import ACCESS, SECRET, memory_gateway
+from tests.support.home import NOON, Home, open_home, track
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    server = memory_gateway()
+    url = server.url(server.new_bucket(lock=True), lock="governance")
+    with open_home(tmp_path / "home", objects_url=url) as opened:
+        yield opened
+
+
+def protections(home: Home, recording: str) -> list[Protection]:
+    keys = list(locked_keys(recording, ports=home.ports))
+    assert len(keys) == 3, "a track, its chunks, its receipt"
+    return [home.ports.store.protection(key) for key in keys]
+
+
+def locked_until(home: Home, recording: str) -> datetime:
+    """Until when the store itself keeps all of it, which is what the register says too."""
+    shortest = min(one.until for one in protections(home, recording) if one.until is not None)
+    told = home.recording(recording)["locked_until"]
+    assert told is None or instant.from_text(told) == shortest
+    return shortest
+
+
+def test_the_lock_is_extended_to_the_date_that_was_decided_once(home: Home, tmp_path: Path) -> None:
+    recording = home.ingest_one(track(tmp_path / "card"))["id"]
+    now = clocks.now()
+    until = retain.decision_of(recording, ports=home.ports, now=now).until
+    assert until is not None
+    assert locked_until(home, recording) < until, "the floor alone"
+
+    assert retain.sweep(home.ports, now).locks_extended == 1
+    assert until <= locked_until(home, recording) <= until + SECOND
+    assert retain.sweep(home.ports, now).locks_extended == 0
+    assert home.times(recording, "lock-extended") == 1
+    home.publish()
+    assert home.rebuilt()[1] == home.facts()
+
+
+def test_a_date_that_comes_nearer_shortens_no_lock(home: Home, tmp_path: Path) -> None:
+    recording = home.ingest_one(track(tmp_path / "card"))["id"]
+    now = clocks.now()
+    home.ports.store.protect(next(locked_keys(recording, ports=home.ports)), until=now + 9999 * DAY)
+    retain.sweep(home.ports, now)
+    assert max(one.until for one in protections(home, recording) if one.until) >= now + 9999 * DAY
+
+
+def test_what_waits_for_an_open_case_is_locked_in_steps_that_never_lapse(home: Home, tmp_path: Path) -> None:
+    recording = home.ingest_one(track(tmp_path / "card"))["id"]
+    home.open_case("2026-1", "430407", start=NOON, end=NOON + DAY)
+    link("2026-1", [recording], why="same shop", withdraw=False, ports=home.ports, now=clocks.now())
+    now = datetime.now(UTC) + 30 * 366 * DAY
+    step, renew = figures().lock_step, figures().lock_renew
+    for days, extended in ((0, 1), (1, 0), ((step - renew).days - 1, 0), ((step - renew).days + 1, 1)):
+        moment = now + days * DAY
+        swept = retain.sweep(home.ports, moment)
+        assert swept.outcomes == {Outcome.WAITS: 1}
+        assert swept.locks_extended == extended
+        assert locked_until(home, recording) >= moment + renew - SECOND
+
+
+def test_a_hold_is_the_stores_hold_too_and_goes_with_the_last(home: Home, tmp_path: Path) -> None:
+    recording = home.ingest_one(track(tmp_path / "card"))["id"]
+    now = clocks.now()
+    target = holds.Target(recording)
+    first, second = (holds.place(target, why="复议", authority=None, ports=home.ports, now=now).id for _ in range(2))
+    assert all(one.is_held for one in protections(home, recording))
+    holds.lift(first, why="over", ports=home.ports, now=now)
+    assert all(one.is_held for one in protections(home, recording)), "another stands"
+    holds.lift(second, why="over", ports=home.ports, now=now)
+    assert not any(one.is_held for one in protections(home, recording))
+
+
+def test_a_hold_that_the_store_lost_is_set_again_by_the_next_sweep(home: Home, tmp_path: Path) -> None:
+    recording = home.ingest_one(track(tmp_path / "card"))["id"]
+    now = clocks.now()
+    holds.place(holds.Target(recording), why="复议", authority=None, ports=home.ports, now=now)
+    for key in locked_keys(recording, ports=home.ports):
+        home.ports.store.hold(key, is_held=False)
+    retain.sweep(home.ports, now)
+    assert all(one.is_held for one in protections(home, recording))
+
+
+def test_a_store_that_is_down_keeps_no_answer_from_being_written_and_is_told_at_the_end(
+    home: Home, tmp_path: Path
+) -> None:
+    recording = home.ingest_one(track(tmp_path / "card"))["id"]
+    now = clocks.now()
+    down = home.with_ports(store=_Down(home))
+    with pytest.raises(StoreUnavailable, match="down"):
+        retain.sweep(down.ports, now)
+    with home.ports.register.view() as connection:
+        entry, decision = retain.decision_within(connection, recording, ports=home.ports, now=now)
+    assert entry.was == ("kept", None if decision.until is None else instant.to_text(decision.until))
+    assert retain.sweep(home.ports, now).locks_extended == 1, "and the next one does what is missing"
+
+
+def test_a_hold_that_a_store_which_is_down_would_not_let_go_of_is_let_go_by_the_next_sweep(
+    home: Home, tmp_path: Path
+) -> None:
+    recording = home.ingest_one(track(tmp_path / "card"))["id"]
+    now = clocks.now()
+    held = holds.place(holds.Target(recording), why="复议", authority=None, ports=home.ports, now=now)
+    down = home.with_ports(store=_Down(home))
+    with pytest.raises(StoreUnavailable):
+        holds.lift(held.id, why="over", ports=down.ports, now=now)
+    assert all(one.is_held for one in protections(home, recording))
+    retain.sweep(home.ports, now)
+    assert not any(one.is_held for one in protections(home, recording))
+
+
+def test_a_folder_that_knows_no_locks_is_left_alone(tmp_path: Path) -> None:
+    with open_home(tmp_path / "home") as home:
+        recording = home.ingest_one(track(tmp_path / "card"))["id"]
+        assert retain.sweep(home.ports, clocks.now()).locks_extended == 0
+        holds.place(holds.Target(recording), why="w", authority=None, ports=home.ports, now=clocks.now())
+        assert set(protections(home, recording)) == {NO_PROTECTION}
+        assert home.times(recording, "lock-extended") == 0
+
+
+class _Down:
+    """A store whose locks do not answer."""
+
+    def __init__(self, home: Home) -> None:
+        self._store = home.ports.store
+
+    def __getattr__(self, name: str) -> object:
+        if name in ("protect", "hold"):
+            return self._fail
+        return getattr(self._store, name)
+
+    def _fail(self, *_: object, **__: object) -> Protection:
+        raise StoreUnavailable("it is down")
