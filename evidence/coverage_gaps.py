@@ -10,6 +10,7 @@ from evidence.coverage_terms import Code, Explained, Filmed, Finding
 Span = tuple[datetime, datetime]
 _EXPLAINED = (("spoken", Code.GAP_SPOKEN), ("written", Code.GAP_WRITTEN))
 _SECOND = timedelta(seconds=1)
+_PHOTO = "photo"
 
 
 def gap_findings(
@@ -24,7 +25,9 @@ def gap_findings(
     if not spans:
         return
     whole = stated or (min(span[0] for span in spans), max(span[1] for span in spans))
-    open_ = [gap for gap in without([whole], spans) if _length(gap) > ignored]
+    # A photo says what was at one instant, whatever length its file claims.
+    films = [span for one in valid if one.kind != _PHOTO and (span := one.span) is not None]
+    open_ = [gap for gap in without([whole], films) if _length(gap) > ignored]
     for how, code in _EXPLAINED:
         left = without(open_, [(one.start, one.end) for one in explained if one.how == how])
         told = total(open_) - total(left)

@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import select
 
 from evidence import instant
-from pipeline import retain
+from evidence.coverage_terms import Cell
+from pipeline import coverage, retain
 from pipeline.catalogs.load import DEFAULT
 from pipeline.retain import Swept
 from storage.register import schema
-from tests.support import agency_brute_force, agency_rows, agency_year
-from tests.support.agency_year import Agency
+from storage.register.coverage_rows import Period
+from tests.support import agency_brute_force, agency_rows, agency_year, coverage_brute_force
+from tests.support.agency_year import Agency, SimRecording
 from tests.support.home import Home, open_home
 
 NOW = datetime(2028, 6, 1, tzinfo=UTC)
@@ -46,3 +48,55 @@ def test_the_due_list_of_a_year_is_what_a_second_computation_by_hand_says(year: 
 def test_a_second_sweep_of_the_year_changes_nothing(year: tuple[Home, Agency, Swept]) -> None:
     home, _, _ = year
     assert retain.sweep(home.ports, NOW).changed == 0
+
+
+def told(cell: Cell) -> coverage_brute_force.Cell:
+    codes = Counter(finding.code.value for finding in cell.findings)
+    return cell.item.id, cell.status.value, tuple(sorted(codes.items()))
+
+
+def test_the_coverage_of_every_case_of_a_year_is_what_a_second_computation_by_hand_says(
+    year: tuple[Home, Agency, Swept],
+) -> None:
+    home, agency, _ = year
+    books = coverage_brute_force.Books.of(DEFAULT, agency)
+    held: dict[str, list[SimRecording]] = {case.id: [] for case in agency.cases}
+    for one in agency.recordings:
+        for case in one.cases:
+            held[case].append(one)
+    by_hand = {case.id: coverage_brute_force.cells(case, held[case.id], books, NOW) for case in agency.cases}
+    with home.ports.register.view() as connection:
+        yardstick = coverage.yardstick_now(connection, ports=home.ports, now=NOW)
+        said = {
+            one.case.id: [told(cell) for cell in one.cells]
+            for one in coverage.coverages(connection, Period(), yardstick, now=NOW)
+        }
+    assert {case: (said.get(case), cells) for case, cells in by_hand.items() if said.get(case) != cells} == {}
+    counts = Counter(status for cells in said.values() for _, status, _ in cells)
+    findings = Counter(code for cells in said.values() for _, _, codes in cells for code, _ in codes)
+    assert min(counts[status] for status in ("present", "missing", "invalid")) > 0, "a year in which too little happens"
+    assert len(findings) > 10, findings
+
+
+def test_the_matrix_of_a_unit_and_those_below_it_counts_the_cells_that_were_found_by_hand(
+    year: tuple[Home, Agency, Swept],
+) -> None:
+    home, agency, _ = year
+    books = coverage_brute_force.Books.of(DEFAULT, agency)
+    here: dict[str, list[SimRecording]] = {case.id: [] for case in agency.cases if case.unit == "U03"}
+    for one in agency.recordings:
+        for case in set(one.cases) & set(here):
+            here[case].append(one)
+    cells = [
+        (books.items[item]["type"], books.items[item]["link"], status)
+        for case in agency.cases
+        if case.id in here
+        for item, status, _ in coverage_brute_force.cells(case, here[case.id], books, NOW)
+        if books.items[item]["obligation"] == "must"
+    ]
+    matrix = coverage.matrix_of(ports=home.ports, now=NOW, unit="U03")
+    said = {
+        (*place, status.value): number for place, tally in matrix.cells.items() for status, number in tally.must.items()
+    }
+    assert {cell: number for cell, number in said.items() if number} == Counter(cells)
+    assert coverage.matrix_of(ports=home.ports, now=NOW, unit="U00").cases == len(agency.cases)

@@ -222,11 +222,18 @@ def _recording(
         arrived=arrived,
         is_marked=marked,
         is_reviewed=marked and chance.random() < 0.6,
-        problem="decode-failed" if state == "quarantined" else None,
+        problem=_problem(state, chance),
         cases=() if case is None else (case.id,),
         conditions=_conditions(chance, 0.02),
         is_held=chance.random() < 0.005,
     )
+
+
+def _problem(state: str, chance: random.Random) -> str | None:
+    """What is wrong with a recording: its bytes (also found later, of one that was filed), or that it does not read."""
+    if state == "quarantined":
+        return chance.choice(["undecodable", "fixity-mismatch"])
+    return chance.choices([None, "fixity-mismatch", "undecodable"], [98, 1, 1])[0]
 
 
 def _share(filmed: list[SimRecording], cases: list[SimCase], chance: random.Random) -> None:
