@@ -6,6 +6,7 @@ import threading
 
 from app import clocks, walls
 from app.case_pull import pulling
+from app.keeping_rounds import keeping
 from app.operate.lines import Notes, Spoken
 from app.operate.needs import needs_of_worker
 from app.operate.operation import operating
@@ -54,6 +55,7 @@ def run_worker(
         open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin, place=ports.place) as link,
         operating(settings, ports, notes=notes, stop=stop, needs_too=needs_of_worker(link.hints.waiting)) as seen,
         pulling(ports, settings, stop=stop, tell=notes.tell),
+        keeping(ports, stop=stop, tell=notes.tell),
     ):
         link.require_program()
         if told := walls.notice(settings):

@@ -16,10 +16,8 @@ from enum import StrEnum
 class Doubt(StrEnum):
     """Why the wall clock is not believed."""
 
-    JUMPED = "jumped"
-    """It advanced by more than this boot has run."""
-    SILENT = "silent"
-    """After a reboot or on another machine it shows a longer silence than is believed."""
+    AHEAD = "ahead"
+    """It has advanced by more than machines have run, and silences that are believed can have lasted."""
     BEHIND = "behind"
     """It shows less than was reached already."""
 
@@ -75,7 +73,7 @@ def steady(marks: Sequence[Mark], reading: Reading, limits: Limits) -> Steady:
     limit = _of_boot(own, reading, limits) if runs_on else reached + limits.silence
     now = max(reached, min(reading.wall, limit))
     surplus = reading.wall - now
-    return Steady(now, _doubt(surplus, limits, runs_on=runs_on), surplus)
+    return Steady(now, _doubt(surplus, limits), surplus)
 
 
 def _of_boot(own: Sequence[Mark], reading: Reading, limits: Limits) -> datetime:
@@ -88,7 +86,7 @@ def _ran(since: Mark, reading: Reading) -> timedelta:
     return timedelta(seconds=max(reading.uptime_s - since.uptime_s, 0.0))
 
 
-def _doubt(surplus: timedelta, limits: Limits, *, runs_on: bool) -> Doubt | None:
+def _doubt(surplus: timedelta, limits: Limits) -> Doubt | None:
     if surplus > limits.tolerance:
-        return Doubt.JUMPED if runs_on else Doubt.SILENT
+        return Doubt.AHEAD
     return Doubt.BEHIND if surplus < -limits.tolerance else None

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app import clocks
+from app.keeping_rounds import KeepingRounds
 from evidence.custody import Happening
 from evidence.errors import BadInput, Conflict, NotFound, WrongState
 from evidence.retention import Outcome, recompute
@@ -319,7 +320,44 @@ def test_a_doubted_clock_is_told_and_confirmed_by_command(local: Home) -> None:
     long_ago = replace(reading, boot="before", wall=reading.wall - YEAR)
     steady.steady_now(local.ports.register, long_ago)
     told = evidock("retention", "clock", "--json", home=folder).json
-    assert (told["doubt"], told["confirmed"]) == ("silent", False)
-    assert "longer silence" in evidock("retention", "sweep", home=folder, EVIDOCK_LANG="en").err
+    assert (told["doubt"], told["confirmed"]) == ("ahead", False)
+    assert "has advanced by more" in evidock("retention", "sweep", home=folder, EVIDOCK_LANG="en").err
     assert evidock("retention", "clock", "confirm", "--why", "it was off", home=folder).status == 0
     assert evidock("retention", "clock", "--json", home=folder).json["doubt"] is None
+
+
+# --- the worker ----------------------------------------------------------------------------------
+
+
+def worker_rounds(home: Home) -> tuple[KeepingRounds, list[str]]:
+    told: list[str] = []
+    return KeepingRounds(home.ports, stop=threading.Event(), tell=told.append, first_s=0.0), told
+
+
+def test_a_worker_marks_time_and_sweeps_once_a_day(home: Home, tmp_path: Path) -> None:
+    recording = filmed(home, tmp_path)
+    rounds, told = worker_rounds(home)
+    assert rounds() == figures().mark_every.total_seconds()
+    assert row(home, recording) is not None
+    later = filmed(home, tmp_path, 1)
+    rounds()
+    assert row(home, later) is None, "tomorrow"
+    assert told == []
+
+
+def test_a_worker_tells_once_that_its_clock_is_doubted(local: Home) -> None:
+    reading = clocks.reading(local.ports.place)
+    steady.steady_now(local.ports.register, replace(reading, boot="before", wall=reading.wall - YEAR))
+    rounds, told = worker_rounds(local)
+    rounds()
+    rounds()
+    assert [sentence.partition(":")[0] for sentence in told] == ["the clock is doubted (ahead)"]
+
+
+def test_a_worker_that_is_to_end_breaks_its_sweep_off(local: Home, tmp_path: Path) -> None:
+    filmed(local, tmp_path)
+    stop = threading.Event()
+    stop.set()
+    KeepingRounds(local.ports, stop=stop, tell=lambda _: None, first_s=0.0)()
+    with local.ports.register.view() as connection:
+        assert retention_rows.last_sweep(connection) is None

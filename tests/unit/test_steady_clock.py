@@ -72,7 +72,7 @@ def test_a_clock_that_runs_as_long_as_its_machine_is_believed() -> None:
 def test_a_jump_ahead_within_a_boot_gains_the_tolerance_at_most(jump: timedelta) -> None:
     machine = Machine()
     machine.tell()
-    assert told(machine.run(HOUR).set(jump)) == (NOON + HOUR + MINUTE, Doubt.JUMPED)
+    assert told(machine.run(HOUR).set(jump)) == (NOON + HOUR + MINUTE, Doubt.AHEAD)
 
 
 def test_a_step_within_the_tolerance_is_believed() -> None:
@@ -94,7 +94,7 @@ def test_after_a_jump_time_goes_on_as_the_machine_runs() -> None:
     machine.tell()
     machine.set(3650 * DAY)
     before = machine.tell().now
-    assert told(machine.run(7 * DAY)) == (before + 7 * DAY, Doubt.JUMPED)
+    assert told(machine.run(7 * DAY)) == (before + 7 * DAY, Doubt.AHEAD)
 
 
 def test_a_jump_that_is_taken_back_leaves_nothing_behind() -> None:
@@ -121,7 +121,7 @@ def test_a_reboot_with_a_short_silence_is_believed() -> None:
 def test_a_reboot_with_a_long_silence_is_believed_up_to_the_limit() -> None:
     machine = Machine()
     machine.tell()
-    assert told(machine.reboot(off=90 * DAY)) == (NOON + 72 * HOUR, Doubt.SILENT)
+    assert told(machine.reboot(off=90 * DAY)) == (NOON + 72 * HOUR, Doubt.AHEAD)
 
 
 def test_a_machine_that_woke_in_1970_and_was_then_set_right_is_believed() -> None:
@@ -140,7 +140,7 @@ def test_another_machine_is_believed_up_to_a_silence() -> None:
     first = Machine()
     first.tell()
     second = Machine(first.marks, "boot-of-another").set(3650 * DAY)
-    assert told(second) == (NOON + 72 * HOUR, Doubt.SILENT)
+    assert told(second) == (NOON + 72 * HOUR, Doubt.AHEAD)
 
 
 def test_two_machines_that_agree_carry_time_on_together() -> None:
@@ -164,7 +164,7 @@ def test_a_machine_put_back_to_an_earlier_moment_knows_no_more_than_one_that_was
     machine = Machine()
     machine.run(10 * DAY).tell()
     machine.uptime -= 5 * DAY
-    assert told(machine.set(90 * DAY)) == (NOON + 10 * DAY + 72 * HOUR, Doubt.SILENT)
+    assert told(machine.set(90 * DAY)) == (NOON + 10 * DAY + 72 * HOUR, Doubt.AHEAD)
 
 
 _STEPS = st.lists(
@@ -214,7 +214,7 @@ def test_marks_carry_steady_time_from_process_to_process_and_do_not_add_up(home:
         assert telling.steady_now(register, machine.run(HOUR).reading).now == machine.wall
     assert len(_marks(register)) == 2
     machine.set(3650 * DAY)
-    assert telling.look(register, machine.reading).steady.doubt is Doubt.JUMPED
+    assert telling.look(register, machine.reading).steady.doubt is Doubt.AHEAD
     assert telling.steady_now(register, machine.reading).now == NOON + 6 * HOUR + MINUTE
     assert len(_marks(register)) == 2
 
@@ -223,7 +223,7 @@ def test_a_person_who_confirms_the_clock_is_believed(home: Home) -> None:
     register, machine = home.ports.register, Machine()
     telling.steady_now(register, machine.reading)
     machine.reboot(off=90 * DAY)
-    assert telling.steady_now(register, machine.reading).doubt is Doubt.SILENT
+    assert telling.steady_now(register, machine.reading).doubt is Doubt.AHEAD
     with pytest.raises(BadInput, match="--why"):
         telling.confirm(register, machine.reading, why=" ")
     telling.confirm(register, machine.reading, why="the server was moved")
