@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from evidence import instant
-from evidence.case_told import Draw, Party, Place, parties_of, texts_of
+from evidence.case_told import Delay, Draw, Party, Place, delays_of, parties_of, texts_of
 from evidence.errors import BadInput
 from evidence.term import Term, parse_term
 from evidence.written import lines, one_line, span
@@ -55,6 +55,7 @@ class CaseBody:
     parties: tuple[Party, ...] = ()
     place: Place | None = None
     draw: Draw | None = None
+    delays: tuple[Delay, ...] = ()
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -70,12 +71,15 @@ class CaseBody:
             raise BadInput("a case of another system has both a source and a source key")
         if len(self.parties) > _MOST_PARTIES:
             raise BadInput(f"{len(self.parties)} parties: at most {_MOST_PARTIES}")
+        if len(self.delays) > _MOST_LINKS:
+            raise BadInput(f"{len(self.delays)} delays: at most {_MOST_LINKS}")
         if self.draw is not None and self.kind is not CaseKind.TASK:
             raise BadInput("only a check task is drawn: its kind is `task`", field="kind")
 
     def to_detail(self) -> dict[str, Any]:
         """As the detail of `case-opened` and `case-revised` (docs/formats.md)."""
         told = {
+            "delays": [delay.to_json() for delay in self.delays],
             "draw": None if self.draw is None else self.draw.to_json(),
             "links": list(self.links),
             "parties": [party.to_json() for party in self.parties],
@@ -122,6 +126,7 @@ class CaseBody:
             parties=parties_of(more.get("parties", [])),
             place=Place.of_json(more["place"]) if "place" in more else None,
             draw=Draw.of_json(more["draw"]) if "draw" in more else None,
+            delays=delays_of(more.get("delays", [])),
         )
 
 
@@ -211,8 +216,12 @@ def check_codes(body: CaseBody, codes: Codes, *, was: CaseBody | None = None) ->
         codes.check("items", body.item)
     if body.type is not None and (was is None or body.type != was.type):
         codes.check("types", body.type)
-    for link in set(body.links) - set(was.links if was else ()):
+    delays = set(body.delays) - set(was.delays if was else ())
+    links = {*body.links, *(delay.link for delay in delays if delay.link)}
+    for link in links - set(was.links if was else ()):
         codes.check("links", link)
+    for item in {delay.item for delay in delays if delay.item}:
+        codes.check("items", item)
     if body.item is None or body.item not in codes.items:
         return body
     of_item = codes.items[body.item][0]

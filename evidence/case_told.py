@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where what else is told of a case is a value: its parties, its place, the draw of a random check (双随机).
+"""This is where what else is told of a case is a value: parties, place, draw of a random check (双随机), delays.
 
 All of it goes into salted details: names of people never stand in the public log. JSON holds text and whole numbers
 only. Each `of_json` refuses what it does not know, so that a misspelt word is not lost in silence.
@@ -8,10 +8,12 @@ only. Each `of_json` refuses what it does not know, so that a misspelt word is n
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from evidence import instant
 from evidence.errors import BadInput
-from evidence.written import degrees, lines, one_line
+from evidence.written import degrees, lines, moment, one_line, reason
 
 _MOST_NAMED = 1000
 _WIDEST_M = 100_000
@@ -147,6 +149,42 @@ class Draw:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Why something was handed in late: of an item, of a link, or (neither) of the whole case; when they were back.
+
+    Raises:
+        BadInput: no reason, or a return without a zone.
+    """
+
+    why: str
+    item: str | None = None
+    link: str | None = None
+    returned: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _set(self, "why", reason(self.why))
+        if self.returned is not None:
+            moment(self.returned, "the return to the unit")
+
+    def to_json(self) -> dict[str, Any]:
+        """As a mapping; what is not known is left out."""
+        returned = None if self.returned is None else instant.to_text(self.returned)
+        return _present(why=self.why, item=self.item, link=self.link, returned_at=returned)
+
+    @classmethod
+    def of_json(cls, told: object) -> "Delay":
+        """The delay that a mapping tells.
+
+        Raises:
+            BadInput: it is no mapping of these names and texts.
+        """
+        body = _texts(told, "a delay", ("why",), ("item", "link", "returned_at"))
+        returned = body.get("returned_at")
+        at = None if returned is None else instant.from_text(returned)
+        return cls(body["why"], body.get("item"), body.get("link"), at)
+
+
 def texts_of(told: object, what: str) -> tuple[str, ...]:
     """A list of texts, as JSON tells one.
 
@@ -167,6 +205,17 @@ def parties_of(told: object) -> tuple[Party, ...]:
     if isinstance(told, str) or not isinstance(told, Sequence):
         raise BadInput("the parties of a case are a list")
     return tuple(Party.of_json(one) for one in told)
+
+
+def delays_of(told: object) -> tuple[Delay, ...]:
+    """The delays that a list tells.
+
+    Raises:
+        BadInput: it is no list of delays.
+    """
+    if isinstance(told, str) or not isinstance(told, Sequence):
+        raise BadInput("the delays of a case are a list")
+    return tuple(Delay.of_json(one) for one in told)
 
 
 def _mapping(told: object, what: str, known: Sequence[str]) -> Mapping[str, Any]:

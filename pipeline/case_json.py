@@ -12,7 +12,7 @@ from typing import Any
 
 from evidence import instant
 from evidence.case import CaseKind, Codes, Document
-from evidence.case_told import Draw, Place, parties_of, texts_of
+from evidence.case_told import Draw, Place, delays_of, parties_of, texts_of
 from evidence.errors import BadInput, EvidockError
 from evidence.term import parse_term
 from evidence.written import one_line
@@ -145,6 +145,7 @@ def _readers(codes: Codes) -> Mapping[str, Callable[[Any], Any]]:
         "parties": parties_of,
         "place": lambda told: None if told is None else Place.of_json(told),
         "draw": lambda told: None if told is None else Draw.of_json(told),
+        "delays": delays_of,
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from evidence import ids, instant
 from evidence.case import CaseBody, Codes, check_codes
+from evidence.case_told import Delay
 from evidence.custody import Happening
 from evidence.errors import BadInput, Conflict, NotFound
 from evidence.ids import stream_of
@@ -55,6 +56,26 @@ def revise_case(number: str, changes: Mapping[str, Any], *, ports: Ports, now: d
         codes = codes_now(facts.connection, ports=ports, now=now)
         wanted = checked(facts.connection, replace(was, **changes), codes=codes, row=row, was=was)
         return revise_in(facts, row, wanted, was=was, ports=ports, now=now)
+
+
+def explain_delay(number: str, delay: Delay, *, ports: Ports, now: datetime) -> None:
+    """Take down why something of a case was handed in late.
+
+    Raises:
+        NotFound: no such case. Conflict: the same was told already.
+        BadInput: a code is not in the catalog, or the return to the unit is still to come.
+    """
+    if delay.returned is not None and delay.returned > now:
+        raise BadInput("a return to the unit that is still to come explains nothing")
+    with ports.register.begin() as facts:
+        row = search.case(facts.connection, number)
+        was = body_of(facts.connection, row)
+        if delay in was.delays:
+            raise Conflict(f"case {number!r} has this reason already")
+        codes = codes_now(facts.connection, ports=ports, now=now)
+        wanted = replace(was, delays=(*was.delays, delay))
+        ready = checked(facts.connection, wanted, codes=codes, row=row, was=was)
+        revise_in(facts, row, ready, was=was, ports=ports, now=now)
 
 
 def close_case(number: str, *, ports: Ports, now: datetime, closed_at: datetime | None = None) -> None:

@@ -11,6 +11,7 @@ from app.cli.case_fields import Number, Why
 from app.cli.session import AsJson, Home, out, report, session
 from evidence import instant
 from evidence.case import Document
+from evidence.case_told import Delay
 from evidence.errors import BadInput
 from pipeline import case_papers, casework, conditions
 from pipeline.case_codes import codes_now
@@ -151,6 +152,31 @@ def gap(
     with session(home) as (ports, _):
         case_papers.explain_gap(number, **window, how=how, why=why, ports=ports, now=clocks.now())
     report({"case": number}, as_json=as_json, show=lambda: out.print(f"the interruption is explained in case {number}"))
+
+
+def delay(
+    number: Number,
+    why: Why,
+    item: case_fields.Item = None,
+    link: Annotated[str | None, typer.Option(help="Of this link: 现场检查 or its code.", show_default=False)] = None,
+    returned: Annotated[
+        str | None, typer.Option("--returned", help="RFC 3339 time of the return to the unit.", show_default=False)
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why something of a case was handed in late: of an item, of a link, or of all of it.
+
+    - `evidock case delay 2026-017 --why "in the mountains" --returned 2026-06-21T09:00:00+08:00`
+    """
+    with session(home) as (ports, _):
+        with ports.register.view() as connection:
+            codes = codes_now(connection, ports=ports, now=clocks.now())
+        of_link = None if link is None else codes.code_of("links", link)
+        at = None if returned is None else instant.from_text(returned)
+        told = Delay(why, item, of_link, at)
+        casework.explain_delay(number, told, ports=ports, now=clocks.now())
+    report({"case": number}, as_json=as_json, show=lambda: out.print(f"the delay is explained in case {number}"))
 
 
 def condition(

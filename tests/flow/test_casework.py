@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases from opening to closing and back: what is written, what is refused, on each engine of the register."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 
 from evidence.agency import Officer, Unit
 from evidence.case import CaseBody, CaseKind, Document
-from evidence.case_told import Draw, Party, Place
+from evidence.case_told import Delay, Draw, Party, Place
 from evidence.errors import BadInput, Conflict, NotFound
 from evidence.term import parse_term
 from pipeline import case_papers, casework, conditions
@@ -249,6 +250,23 @@ def test_the_same_interruption_is_not_explained_twice(quick: Desk) -> None:
         quick.do(case_papers.explain_gap, "2026-1", **told | {"end": NOW + HOUR})
 
 
+def test_a_delay_is_explained_once_and_by_codes_of_the_catalog(quick: Desk) -> None:
+    quick.do(casework.open_case, CASE)
+    told = Delay("异地办案", link="site_inspection", returned=NOON)
+    quick.do(casework.explain_delay, "2026-1", told)
+    with pytest.raises(Conflict, match="already"):
+        quick.do(casework.explain_delay, "2026-1", told)
+    with pytest.raises(BadInput, match="still to come"):
+        quick.do(casework.explain_delay, "2026-1", replace(told, returned=NOW + HOUR))
+    for wrong, word in ((Delay("x", item="XX-1"), "no item"), (Delay("x", link="XX"), "no link")):
+        with pytest.raises(BadInput, match=word):
+            quick.do(casework.explain_delay, "2026-1", wrong)
+    quick.do(casework.revise_case, "2026-1", {"title": "x"})
+    assert json.loads(quick.case()["told"]) == {
+        "delays": [{"link": "site_inspection", "returned_at": "2026-06-19T04:00:00.000000Z", "why": "异地办案"}]
+    }
+
+
 def test_a_condition_is_set_and_lifted_for_a_reason_on_a_case_or_a_recording(quick: Desk, tmp_path: Path) -> None:
     quick.do(casework.open_case, CASE)
     recording = quick.home.ingest_one(track(tmp_path))["id"]
@@ -330,6 +348,7 @@ def test_the_commands_tell_the_whole_life_of_a_case(tmp_path: Path) -> None:
     assert "emptied" in run("case", "revise", "2026-1", "--clear", "number", status=3)["message"]
     paper = run("case", "document", "2026-1", "笔录", "--number", "1", "--link", "现场检查", *window)["document"]
     run("case", "gap", "2026-1", *window, "--why", "换电池", "--how", "spoken")
+    run("case", "delay", "2026-1", "--link", "现场检查", "--why", "异地", "--returned", "2026-06-21T09:00:00+08:00")
     run("case", "condition", "2026-1", "PC-EVID", "--why", "court")
     run("case", "close", "2026-1", "--at", "2026-06-30T10:00:00+08:00")
     run("case", "reopen", "2026-1", "--why", "申诉")

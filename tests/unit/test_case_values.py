@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evidence.agency import Officer, Unit, below, check_tree, summed, tops_first, walk
 from evidence.case import CaseBody, CaseKind, Codes, Document, check_codes, check_document
-from evidence.case_told import Draw, Party, Place
+from evidence.case_told import Delay, Draw, Party, Place
 from evidence.errors import BadInput, Conflict
 from evidence.term import parse_term
 from evidence.written import reason
@@ -184,6 +184,7 @@ TERMS = st.sampled_from(["P10Y", "P6M", "P90D", "permanent"]).map(parse_term)
         links=st.lists(WORDS, max_size=2).map(tuple),
         parties=st.lists(st.builds(Party, WORDS, WORDS, WORDS), max_size=2).map(tuple),
         place=st.none() | PLACES,
+        delays=st.lists(st.builds(Delay, WORDS, WORDS, st.none() | WORDS, MOMENTS), max_size=2).map(tuple),
         draw=st.none()
         | st.builds(Draw, subjects=st.lists(WORDS, min_size=1, max_size=2).map(tuple), ratio=st.just("5％")),
     )
