@@ -31,11 +31,15 @@ _AT_ONCE = 16  # so many are irrevocable at a time before their bytes go
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a run did. `waiting`: recordings whose bytes the store still locks, each with until when (None: a hold)."""
+    """What a run did. `waiting`: recordings whose bytes the store still locks, each with until when (None: a hold).
+
+    `again`: recordings disposed of before whose bytes were there again, and are gone again.
+    """
 
     disposal: str
     disposed: tuple[str, ...] = ()
     waiting: Mapping[str, datetime | None] = field(default_factory=dict)
+    again: tuple[str, ...] = ()
     is_finished: bool = False
 
 
@@ -51,7 +55,8 @@ def run(
     """Carry out an approved disposal list whose grace has passed. `places`: by name, each place where bytes rest.
 
     `now` is the steady clock: a date that only a clock's jump brought near has not come. Repeat: what is disposed of
-    already is left alone, what was begun is finished.
+    already is left alone, what was begun is finished. Of a list that was carried out, what is there again (a backup
+    was restored) is removed again: its Tombstone says that it is gone.
 
     Raises:
         Refused: it is not approved, its two people are one, or its grace runs still. WrongState: it was withdrawn.
@@ -60,7 +65,7 @@ def run(
     """
     told = read_list(identifier, ports=ports)
     if told.is_finished:
-        return Ran(identifier, is_finished=True)
+        return _swept(told, places=places, ports=ports, now=now)
     _check_agreed(told, now)
     with ports.register.view() as connection:
         states = {one.recording: search.recording(connection, one.recording)["state"] for one in told.standing}
@@ -84,7 +89,27 @@ def run(
     if is_finished:
         _record_finished(told, ports=ports, now=now)
     publish(ports.register, ports.log)
-    return Ran(identifier, tuple(done), waiting, is_finished)
+    return Ran(identifier, tuple(done), waiting, is_finished=is_finished)
+
+
+def _swept(told: DisposalList, *, places: Mapping[str, Remover], ports: Ports, now: datetime) -> Ran:
+    """Remove what is there again of a list that was carried out; no event tells of it, as none told that it came."""
+    again: list[str] = []
+    waiting: dict[str, datetime | None] = {}
+    for entry in told.standing:
+        with ports.register.view() as connection:
+            if search.recording(connection, entry.recording)["state"] != State.DISPOSED:
+                continue
+            plan = plan_of(connection, entry.recording)
+        if not any(remover.traces(key) for remover in places.values() for key in plan.keys):
+            continue
+        try:
+            for name, remover in places.items():
+                take_away(plan, name, remover, now=now)
+            again.append(entry.recording)
+        except StillLocked as error:
+            waiting[entry.recording] = _until(error)
+    return Ran(told.id, (), waiting, tuple(again), is_finished=True)
 
 
 def _check_agreed(told: DisposalList, now: datetime) -> None:

@@ -27,8 +27,10 @@ def list_due(limit: Limit = None, home: Home = None, as_json: AsJson = False) ->
 
     - `evidock appraise list --limit 50`
     """
-    with session(home) as (ports, settings), ports.register.view() as connection:
-        found = ends.to_appraise(connection, at=instant.to_text(steady(ports)), limit=limit)
+    with session(home) as (ports, settings):
+        now = instant.to_text(steady(ports))
+        with ports.register.view() as connection:
+            found = ends.to_appraise(connection, at=now, limit=limit)
         zone = settings.zone
     rows = [
         (one["id"], show_time(one["until"], zone), one["item"], one["kind"], word("state", one["state"]))

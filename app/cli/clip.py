@@ -15,6 +15,7 @@ from app.settings import Settings
 from app.wiring import open_keys
 from evidence import instant, media_time
 from evidence.errors import BadInput
+from evidence.lifecycle import State
 from evidence.media_time import Span
 from pipeline.clip import Clip
 from pipeline.clip import clip as cut_clip
@@ -94,7 +95,9 @@ def _of_case(case: str, start: str, end: str, file: Path, ports: Ports) -> list[
     first, last = _instant(start), _instant(end)
     with ports.register.view() as connection:
         linked = search.links_of_case(connection, search.case(connection, case)["id"])
-        rows = [search.recording(connection, one) for one in sorted({link["recording"] for link in linked})]
+        found = [search.recording(connection, one) for one in sorted({link["recording"] for link in linked})]
+    # What was disposed of is no part of the case's time any more; `case show` still names it.
+    rows = [row for row in found if row["state"] not in (State.DISPOSING, State.DISPOSED)]
     spans = [(row["id"], _part(row, first, last)) for row in rows]
     covering = [(identifier, span) for identifier, span in spans if span is not None]
     if not covering:

@@ -69,6 +69,7 @@ def tell_ran(done: Ran) -> dict[str, Any]:
     return {
         "disposal": done.disposal,
         "disposed": list(done.disposed),
+        "removed_again": list(done.again),
         "waiting": {name: _text(until) for name, until in done.waiting.items()},
         "is_finished": done.is_finished,
     }
@@ -77,6 +78,8 @@ def tell_ran(done: Ran) -> dict[str, Any]:
 def show_ran(done: Ran, zone: tzinfo) -> None:
     """A run for people."""
     out.print(f"{done.disposal}: {len(done.disposed)} recordings are gone, and proven to be")
+    for name in done.again:
+        out.print(f"  {name} was there again, and is gone again: look who brought it back")
     for name, until in done.waiting.items():
         told = (
             "a legal hold in the store" if until is None else f"the store's lock, until {show_time(_text(until), zone)}"

@@ -15,7 +15,7 @@ from app import clocks
 from app.examination import examine_installation
 from evidence.custody import Happening
 from evidence.digest import Digest
-from evidence.errors import FixityMismatch, Refused, WrongState
+from evidence.errors import FixityMismatch, Refused, StoreUnavailable, WrongState
 from evidence.media_time import Span
 from evidence.retention import Outcome
 from evidence.term import Term
@@ -29,11 +29,17 @@ from pipeline.tombstone import HOT
 from storage import layout
 from storage.objects_file import DirectoryStore
 from storage.register import search
+from storage.s3.address import S3Address
+from storage.s3.client import Patience
+from storage.s3.store import S3Store
 from tests.support.cameras import CAMERA, tiny
 from tests.support.command import evidock
 from tests.support.ending import LATER, ONE, PAST_GRACE, Ending, ending, tracks
 from tests.support.home import open_home, track
+from tests.support.lying_service import Asked, Lie, error, lying, versioning
+from tests.support.s3 import use_credentials
 
+QUICK = Patience(total_s=0.5, tries=1, longest_pause_s=0.1, connect_s=1.0, read_s=1.0)
 SECOND = Span(Fraction(0), Fraction(1))
 
 
@@ -103,6 +109,11 @@ def test_bytes_that_come_back_after_disposal_are_a_finding(tmp_path: Path) -> No
         proven(at)
         at.home.ports.store.put_bytes_once(key, kept.read_bytes())
         assert findings(at) == {(key, "not-gone")}
+        listed = at.tombstone(one)["disposal"]
+        assert at.run(listed).again == (one,), "a list that was carried out is carried out again"
+        assert at.standing(one) == []
+        proven(at)
+        assert at.run(listed).again == ()
 
 
 def test_a_file_of_disposed_footage_that_is_offered_again_is_noted_and_not_kept(tmp_path: Path) -> None:
@@ -236,6 +247,37 @@ def test_rotten_footage_is_not_archived_and_stays_where_it_is(tmp_path: Path) ->
         assert at.state(one) == "indexed"
 
 
+def test_a_slow_archive_is_asked_to_bring_it_up_and_that_is_said(tmp_path: Path) -> None:
+    use_credentials()
+    place = f"file://{tmp_path / 'cold'}"
+
+    def say(asked: Asked) -> Lie:
+        if asked.what == "versioning" or "restore" in asked.query:
+            return versioning()
+        told = {"ETag": '"x"', "Content-Length": "167", "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+        return error("InvalidObjectState", 403) if asked.method == "GET" else Lie(headers=told)
+
+    with ending(tmp_path, **cold_settings(tmp_path)) as at, lying(say) as service:
+        [one] = tracks(at, tmp_path, 1)
+        archived(at, one)
+        asleep = S3Store(S3Address.parse(f"s3://bucket?endpoint={service.endpoint}"), journal=tmp_path, patience=QUICK)
+        slow = at.home.with_ports(cold=Cold(asleep, place)).ports
+        with pytest.raises(StoreUnavailable, match="hours"):
+            archive.restore(
+                one,
+                why="court",
+                recall=lambda key: asleep.recall(key, days=7),
+                judge=at.judge(),
+                ports=slow,
+                now=LATER,
+            )
+        assert any("restore" in asked.query and asked.method == "POST" for asked in service.asked)
+        assert at.state(one) == "archived"
+        at.home.publish()
+        found = audit.verify_all(slow)
+        assert {one.what for one in found.findings} == {"asleep"}
+
+
 class _Forgetful(DirectoryStore):
     """A store that takes what it is given, and keeps something else."""
 
@@ -269,11 +311,14 @@ def test_an_archive_that_is_not_set_here_makes_an_audit_undecidable_and_a_dispos
             restored(at, one)
 
 
-@pytest.mark.parametrize("is_back", [False, True], ids=["archived", "restored"])
-def test_archived_footage_is_disposed_of_in_both_stores(tmp_path: Path, is_back: bool) -> None:
-    with ending(tmp_path, **cold_settings(tmp_path)) as at:
+@pytest.mark.parametrize(
+    ("is_back", "envelope"), [(False, "off"), (True, "off"), (True, "on")], ids=["archived", "restored", "in envelopes"]
+)
+def test_archived_footage_is_disposed_of_in_both_stores(tmp_path: Path, is_back: bool, envelope: str) -> None:
+    with ending(tmp_path, **cold_settings(tmp_path), envelope=envelope) as at:
         [one] = tracks(at, tmp_path, 1)
         archived(at, one)
+        proven(at)
         if is_back:
             restored(at, one)
         at.run(at.approved(one))

@@ -23,6 +23,11 @@ def test_a_bucket_alone_is_enough_and_locks_nothing() -> None:
     assert S3Address.parse("s3://bucket/?lock=none") == S3Address.parse("s3://bucket")
 
 
+def test_the_class_that_objects_are_kept_in_is_said_with_each() -> None:
+    assert S3Address.parse("s3://bucket?class=GLACIER_IR").placing() == {"StorageClass": "GLACIER_IR"}
+    assert S3Address.parse("s3://bucket").placing() == {}
+
+
 def test_an_endpoint_may_be_written_without_quoting() -> None:
     assert S3Address.parse("s3://bucket/a?endpoint=http://127.0.0.1:9000").endpoint == "http://127.0.0.1:9000"
 
@@ -43,6 +48,8 @@ def test_an_endpoint_may_be_written_without_quoting() -> None:
         "s3://bucket/" + "a" * 201,
         "s3://bucket/a#b",
         "s3://bucket?lock=legal",
+        "s3://bucket?class=glacier",
+        "s3://bucket?class=A&class=B",
         "s3://bucket?lock=none&lock=compliance",
         "s3://bucket?secret=x",
         "s3://bucket?region=US EAST",
