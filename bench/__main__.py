@@ -17,8 +17,9 @@ from bench.clips import measure_clips
 from bench.hashing import measure_hashing
 from bench.ingest import measure_ingest
 from bench.overhead import measure_overhead
-from bench.report import SCALE, SPINE, Circumstances, print_result, write_json, write_page
+from bench.report import RETENTION, SCALE, SPINE, Circumstances, print_result, write_json, write_page
 from bench.result import Result
+from bench.retention.sweeping import measure_sweep
 from bench.scale.docks import Load, measure_docks
 from bench.scale.register_at_scale import measure_register
 from bench.scale.speedup import measure_speedup
@@ -42,6 +43,7 @@ SCALE_RUNS: Mapping[str, Measure] = {
     "speedup": lambda folder: measure_speedup(folder, repeats=3),
     "year": lambda folder: measure_year(folder),
 }
+RETENTION_RUNS: Mapping[str, Measure] = {"sweep": lambda _: measure_sweep()}
 # A look in a few minutes, at sizes that say little: nothing is written.
 BRIEF_RUNS: Mapping[str, Measure] = {
     "register": lambda _: measure_register(sizes=(300, 1_000, 3_000), rounds=50),
@@ -49,7 +51,7 @@ BRIEF_RUNS: Mapping[str, Measure] = {
     "speedup": lambda folder: measure_speedup(folder, repeats=1),
     "year": lambda folder: measure_year(folder),
 }
-SUITES = {"spine": (SPINE_RUNS, SPINE), "scale": (SCALE_RUNS, SCALE)}
+SUITES = {"spine": (SPINE_RUNS, SPINE), "scale": (SCALE_RUNS, SCALE), "retention": (RETENTION_RUNS, RETENTION)}
 
 
 def main() -> int:

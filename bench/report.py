@@ -31,6 +31,13 @@ Written by `make bench ARGS=scale`, which measures everything anew, prints these
 to 9 GiB of a temporary folder (`TMPDIR`). `ARGS="scale --only year"` runs one part and writes nothing.
 The numbers are this machine's on that day; growth, shares and ratios say more.
 """
+RETENTION = """# How long a retention sweep takes
+
+Written by `make bench ARGS=retention`, which measures everything anew, prints this table and writes this page and
+[retention.json](retention.json). It takes about fifteen minutes, PostgreSQL's server programs (Debian: `postgresql`),
+and up to 5 GiB of a temporary folder (`TMPDIR`).
+The numbers are this machine's on that day; ratios say more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
