@@ -16,6 +16,7 @@ from evidence.errors import IntegrityError
 from evidence.lifecycle import State
 from evidence.note import Verifier, open_note, split_note
 from pipeline.audit.endings import Endings
+from pipeline.audit.keeping import Keeping
 from pipeline.audit.records import (
     STATES,
     Derived,
@@ -67,6 +68,7 @@ class Told:
     details: dict[str, str] = field(default_factory=dict)
     anchors: dict[tuple[int, str], str] = field(default_factory=dict)
     endings: Endings = field(default_factory=Endings)
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 class Ledger:
@@ -176,6 +178,7 @@ class Ledger:
             self.told.details.setdefault(event.detail_sha256, f"{event.kind} of {event.stream}")
         if event.anchor is not None:
             self.told.anchors.setdefault(event.anchor, name)
+        self.told.keeping.hear(event)
         recording = recording_of(event)
         if recording is not None:
             self._listen_about(recording, event, leaf, order)

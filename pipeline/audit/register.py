@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where rows of the register are held against the signed records: the register is only an index.
 
-Compared is what names bytes: originals, derivatives, time tokens; and each recording's state. Rows that are
-made from details (names, segments, links) are not compared here: a rebuilt register shows them.
+Compared is what names bytes: originals, derivatives, time tokens, tombstones, archives; each recording's state and
+item; and what else speaks for keeping: holds, open cases, conditions. Rows that are made from details (names, segments,
+links) are not compared here: a rebuilt register shows them.
 """
 
 import json
@@ -23,7 +24,12 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "time_tokens": ("size", "authority"),
     "tombstones": ("recording",),
     "archives": ("recording",),
+    "holds": ("id",),
+    "cases": ("id",),
+    "conditions": ("noun", "subject", "code"),
 }
+
+_UNCLASSIFIED: Mapping[str, None] = {"item": None, "catalog": None}
 
 
 def read_rows(connection: Connection) -> dict[str, list[Row]]:
@@ -44,8 +50,15 @@ def rows_of(connection: Connection, recording: str) -> dict[str, list[Row]]:
 
 def check_rows(told: Told, rows: Mapping[str, Sequence[Row]], *, sheet: Sheet) -> None:
     """Every row says what the records say; no row is missing, and none is there that no record made."""
-    expected = {
-        "recordings": {(name,): {"state": state.value} for name, (_, state) in told.states.items() if state},
+    expected: dict[str, Mapping[Any, Mapping[str, Any]]] = {
+        "recordings": {
+            (name,): {"state": state.value, **told.keeping.items.get(name, _UNCLASSIFIED)}
+            for name, (_, state) in told.states.items()
+            if state
+        },
+        "holds": told.keeping.holds,
+        "cases": told.keeping.cases,
+        "conditions": told.keeping.conditions,
         "originals": _originals(told),
         "derivatives": _derivatives(told),
         "time_tokens": _tokens(told),

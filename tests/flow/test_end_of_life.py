@@ -181,6 +181,42 @@ def _forged(at: Ending, recording: str, *, approver: str | None) -> str:
     return listed
 
 
+SPOKEN: dict[str, tuple[str, str]] = {
+    "a hold that is lifted in its row": ("holds", "UPDATE holds SET lifted_at = '2030-01-01T00:00:00.000000Z'"),
+    "a hold whose row is gone": ("holds", "DELETE FROM holds"),
+    "a case that is closed in its row": ("cases", "UPDATE cases SET closed_at = '2030-01-01T00:00:00.000000Z'"),
+    "a condition whose row is gone": ("conditions", "DELETE FROM conditions"),
+    "an item that is another in its row": ("recordings", "UPDATE recordings SET item = 'XC-01'"),
+}
+
+
+@pytest.mark.parametrize("attack", SPOKEN)
+def test_what_speaks_for_keeping_and_is_taken_out_of_the_register_is_found(tmp_path: Path, attack: str) -> None:
+    table, statement = SPOKEN[attack]
+    with ending(tmp_path) as at:
+        [one] = tracks(at, tmp_path, 1)
+        case: dict[str, Any] = {
+            "number": "1",
+            "title": "",
+            "item": None,
+            "officers": [],
+            "start_at": "2026",
+            "end_at": "2027",
+        }
+        told: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
+            ("hold-placed", "hold/hol-1", {"noun": "recording", "subject": one}, {"why": "court", "authority": None}),
+            ("case-opened", "case/cas-1", {}, case),
+            ("condition-set", f"recording/{one}", {"code": "PC-EVID"}, {"why": "court"}),
+        )
+        with at.home.ports.register.begin() as facts:
+            for kind, stream, said, detail in told:
+                facts.record(Happening(kind, stream, facts=said, detail=detail), actor=ONE, at=LATER)
+        proven(at)
+        with at.home.ports.register.leasing() as connection:
+            assert connection.exec_driver_sql(statement).rowcount == 1
+        assert {name for name, _ in findings(at)} == {f"register/{table}"}
+
+
 # --- the archive ------------------------------------------------------------------------------------
 
 
