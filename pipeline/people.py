@@ -48,29 +48,39 @@ def register_device(device: Device, *, ports: Ports, now: datetime) -> None:
         writing.record(happening, actor=ports.actor, at=now)
 
 
-def register_officer(officer: Officer, *, ports: Ports, now: datetime) -> bool:
-    """Register an officer, or change what is registered of them; False, and no event, when all of it is.
+def register_officer(officer: Officer, *, ports: Ports, now: datetime) -> None:
+    """Register an officer, or change what is registered of them.
 
     Raises:
         BadInput: a type is not in the catalog in force.
     """
     with ports.register.begin() as writing:
-        return officer_in(
-            writing, officer, codes=codes_now(writing.connection, ports=ports, now=now), ports=ports, now=now
-        )
+        codes = codes_now(writing.connection, ports=ports, now=now)
+        known = search.officer(writing.connection, officer.number)
+        was = None if known is None else officer_of(known)
+        ready = checked_officer(writing.connection, officer, codes=codes, was=was)
+        _write(writing, ready, known, ports=ports, now=now)
 
 
 def officer_in(writing: Facts, officer: Officer, *, codes: Codes, ports: Ports, now: datetime) -> bool:
-    """Register an officer in open facts; as `register_officer`."""
+    """Register an officer of a list in open facts; False, and no event, when all of it is registered.
+
+    Raises:
+        BadInput: a type is not in the catalog.
+    """
     known = search.officer(writing.connection, officer.number)
     was = None if known is None else officer_of(known)
     ready = checked_officer(writing.connection, officer, codes=codes, was=was)
     if ready == was:
         return False
+    _write(writing, ready, known, ports=ports, now=now)
+    return True
+
+
+def _write(writing: Facts, ready: Officer, known: Row | None, *, ports: Ports, now: datetime) -> None:
     identifier = ids.opaque("off", ports.chance(10)) if known is None else known["id"]
     happening = Happening("officer-registered", stream_of("officer", identifier), detail=ready.to_detail())
     writing.record(happening, actor=ports.actor, at=now)
-    return True
 
 
 def checked_officer(connection: Connection, officer: Officer, *, codes: Codes, was: Officer | None) -> Officer:

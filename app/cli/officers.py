@@ -53,9 +53,8 @@ def add(
         with ports.register.view() as connection:
             known = search.officer(connection, number)
         was = Officer(number) if known is None else people.officer_of(known)
-        is_changed = people.register_officer(replace(was, **changes), ports=ports, now=clocks.now())
-    body = {"officer": number, "changed": is_changed}
-    report(body, as_json=as_json, show=lambda: out.print(f"officer {number} is registered"))
+        people.register_officer(replace(was, **changes), ports=ports, now=clocks.now())
+    report({"officer": number}, as_json=as_json, show=lambda: out.print(f"officer {number} is registered"))
 
 
 def _types(ports: Ports, told: list[str]) -> tuple[str, ...]:
