@@ -15,7 +15,7 @@ from evidence.steady_clock import Steady
 from pipeline import steady
 from pipeline.steady import Clock
 
-clock = typer.Typer(help="The clock that keeping ends by: it does not jump.")
+clock = typer.Typer(help="Show steady time, by which keeping ends; `clock confirm --why …`: the clock is right.")
 
 
 def warn(told: Steady) -> None:
