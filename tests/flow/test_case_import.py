@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from evidence.agency import Unit
 from evidence.errors import BadInput, Conflict, SourceUnavailable
 from pipeline import case_papers, casework
 from pipeline.case_codes import codes_of
 from pipeline.case_import import Import, Imported
-from pipeline.case_rows import case_sheet, document_sheet
+from pipeline.case_json import _readers
+from pipeline.case_rows import CASES, DOCUMENTS, case_sheet, document_sheet
 from pipeline.casefeed import Feed, Pace
 from pipeline.casefeed_http import Address
-from pipeline.people_import import import_officers, import_units
+from pipeline.catalogs.load import load_catalog
+from pipeline.people_import import OFFICERS, UNITS, import_officers, import_units
+from pipeline.sheets import Columns
 from pipeline.units import register_unit
 from storage.register import casebook, search
 from tests.support.case_system import Asked, Says, case_system, page, told
@@ -25,6 +29,7 @@ from tests.support.command import evidock
 from tests.support.home import NOON, Home, open_home
 
 NOW = NOON + timedelta(days=30)
+DOCS = Path(__file__).parents[2] / "docs"
 HEADER = "案号,案件名称,执法类别,承办单位,执法人员,开始时间,结束时间,当事人,结案时间"
 ROWS = (
     "长建罚1,占道经营,行政处罚,执法一大队,7、8,2026-06-19 10:00,2026-06-19 12:00,某甲、某乙,",
@@ -394,6 +399,28 @@ def test_a_pull_that_is_no_longer_wanted_ends_and_goes_on_next_time(home: Home) 
         one = feed(home, system.url)
         assert counts(Feed(one.address, one.bookmark, lambda _: True).pull(ports=home.ports, now=NOW)) == {}
         assert len(system.asked) == 1
+
+
+def test_the_example_of_the_page_is_of_the_published_form_and_is_taken_in(home: Home) -> None:
+    example = (DOCS / "operate" / "cases.md").read_text("utf-8").partition("```json\n")[2].partition("```")[0]
+    schema = json.loads((DOCS / "case-feed.schema.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(json.loads(example))
+    with case_system(lambda asked: Says(example.encode()) if asked.query["page"] == "1" else page()) as system:
+        done = pull(home, system.url)
+    assert (done.faults, counts(done)) == ([], {"opened": 1, "filed": 1})
+
+
+def test_the_published_form_and_ours_know_the_same_names() -> None:
+    case_form = json.loads((DOCS / "case-feed.schema.json").read_text("utf-8"))["$defs"]["case"]["properties"]
+    whole = told("1", closed_at=None, documents=[]) | dict.fromkeys(case_form, None)
+    assert set(case_form) == set(whole) == {"key", "closed_at", "documents", *_readers(codes_of(load_catalog()))}
+
+
+@pytest.mark.parametrize("columns", [CASES, DOCUMENTS, OFFICERS, UNITS])
+def test_every_column_of_a_sheet_is_on_the_page(columns: Columns) -> None:
+    text = (DOCS / "operate" / "cases.md").read_text("utf-8")
+    assert [names[0] for names in columns.values() if names[0] not in text] == []
 
 
 # --- the command line -----------------------------------------------------------------------------
