@@ -37,21 +37,20 @@ def propose(
     - `evidock dispose propose --why "terms of 2024 are over"`
     """
     with session(home) as (ports, _):
-        now = steady(ports)
+        now, most, left = steady(ports), ports.keeping.largest_list, 0
         if not recordings:
             with ports.register.view() as connection:
-                recordings = ends.appraised(connection, "dispose")[: ports.keeping.largest_list]
-        most = ports.keeping.largest_list
-        identifier = agree.propose(recordings, why=why, judge=judge_at(ports, now), most=most, ports=ports, now=now)
-        body = tell_list(read_list(identifier, ports=ports))
-    report(
-        body,
-        as_json=as_json,
-        show=lambda: out.print(
-            f"{identifier} has {len(body['entries'])} recordings; another person looks at it (`evidock dispose show "
-            f"{identifier}`) and approves it: `evidock dispose approve {identifier}`"
-        ),
+                found = ends.appraised(connection, "dispose")
+            recordings, left = found[:most], len(found[most:])
+        judge = judge_at(ports, now)
+        identifier = agree.propose(recordings, why=why, judge=judge, most=most, ports=ports, now=now)
+        body = tell_list(read_list(identifier, ports=ports)) | {"left": left}
+    words = (
+        f"{identifier} has {len(body['entries'])} recordings; another person looks at it (`evidock dispose show "
+        f"{identifier}`) and approves it: `evidock dispose approve {identifier}`"
     )
+    more = f"\n{left} more are appraised: propose another list" if left else ""
+    report(body, as_json=as_json, show=lambda: out.print(words + more))
 
 
 @app.command("approve")
