@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where the commands that end a recording's life get their clock and their judge."""
 
-import time
 from datetime import datetime
 
 from app import clocks
 from evidence.retention import Decision
-from evidence.steady_clock import Reading
 from pipeline.disposal_list import DecisionOf
 from pipeline.ports import Ports
 from pipeline.retain import decision_within
@@ -16,8 +14,7 @@ from storage.register.search import Connection
 
 def steady(ports: Ports) -> datetime:
     """Steady time: nothing is due, and no grace is over, because a clock was set."""
-    uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return steady_now(ports.register, Reading(ports.place, clocks.boot(), uptime_s, clocks.now())).now
+    return steady_now(ports.register, clocks.reading(ports.place)).now
 
 
 def judge_at(ports: Ports, now: datetime) -> DecisionOf:
