@@ -13,6 +13,7 @@ from evidence.errors import BadInput, Conflict, NotFound
 from evidence.ids import stream_of
 from evidence.written import reason, span
 from pipeline.case_codes import codes_now
+from pipeline.index import relink
 from pipeline.ports import Ports
 from storage.register import casebook, search
 from storage.register.facts import Facts
@@ -53,6 +54,8 @@ def file_in(facts: Facts, case_id: str, document: Document, *, known: Row | None
         "document-filed", stream_of("case", case_id), facts={"document": identifier}, detail=document.to_detail()
     )
     facts.record(happening, actor=ports.actor, at=now)
+    # A paper says when work was done: what was filmed then is found by it.
+    relink(facts, case_id, ports=ports, now=now)
     return str(identifier)
 
 
@@ -107,6 +110,7 @@ def withdraw_document(number: str, which: str, *, why: str, ports: Ports, now: d
             "document-withdrawn", stream_of("case", case["id"]), facts={"document": identifier}, detail=told
         )
         facts.record(happening, actor=ports.actor, at=now)
+        relink(facts, case["id"], ports=ports, now=now)
     return identifier
 
 

@@ -20,7 +20,7 @@ from evidence.ids import stream_of
 from evidence.term import Term
 from evidence.written import moment, reason
 from pipeline.case_codes import codes_now
-from pipeline.index import link_happening, links_for_case
+from pipeline.index import link_happening, relink
 from pipeline.ports import Ports
 from storage.register import casebook, search
 from storage.register.facts import Facts
@@ -102,7 +102,7 @@ def reopen_case(number: str, *, why: str, ports: Ports, now: datetime) -> None:
         if row["closed_at"] is None:
             raise Conflict(f"case {number!r} is open")
         facts.record(Happening("case-reopened", stream_of("case", row["id"]), detail=told), actor=ports.actor, at=now)
-        _link_by_rule(facts, search.case(facts.connection, number), ports=ports, now=now)
+        relink(facts, row["id"], ports=ports, now=now)
 
 
 # --- within open facts: for one case of many ------------------------------------------------------
@@ -151,7 +151,7 @@ def open_in(facts: Facts, ready: CaseBody, *, ports: Ports, now: datetime) -> in
     """Open a case that was `checked` in this transaction; the number of links made."""
     stream = stream_of("case", ids.opaque("cas", ports.chance(10)))
     facts.record(Happening("case-opened", stream, detail=ready.to_detail()), actor=ports.actor, at=now)
-    return _link_by_rule(facts, search.case(facts.connection, ready.number), ports=ports, now=now)
+    return relink(facts, search.case(facts.connection, ready.number)["id"], ports=ports, now=now)
 
 
 def revise_in(facts: Facts, row: Row, ready: CaseBody, *, was: CaseBody, ports: Ports, now: datetime) -> bool:
@@ -166,7 +166,7 @@ def revise_in(facts: Facts, row: Row, ready: CaseBody, *, was: CaseBody, ports: 
     happening = Happening("case-revised", stream_of("case", row["id"]), detail=ready.to_detail())
     facts.record(happening, actor=ports.actor, at=now)
     if row["closed_at"] is None:
-        _link_by_rule(facts, search.case(facts.connection, ready.number), ports=ports, now=now)
+        relink(facts, row["id"], ports=ports, now=now)
     return True
 
 
@@ -208,20 +208,6 @@ def check_closing(row: Row, closed_at: datetime | None, *, now: datetime) -> Non
     if instant.to_text(closed_at) < row["start_at"]:
         told = f"case {row['number']!r} cannot be closed before it began: {row['start_at']}"
         raise BadInput(told, field="closed_at")
-
-
-def _link_by_rule(facts: Facts, case: Row, *, ports: Ports, now: datetime) -> int:
-    """Link what was indexed before; what is linked, or what a person has withdrawn, is left as it is."""
-    officers = search.officers_of_case(facts.connection, case["id"])
-    known = casebook.segments_ever_linked(facts.connection, case["id"])
-    made = 0
-    for found in links_for_case(facts.connection, case, officers):
-        told = found.detail or {}
-        fresh = [segment for segment in told["segments"] if segment not in known]
-        if fresh:
-            facts.record(link_happening(case, fresh, reason=told["reason"]), actor=ports.actor, at=now)
-            made += 1
-    return made
 
 
 # --- by hand ------------------------------------------------------------------------------------
