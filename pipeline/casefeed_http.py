@@ -36,12 +36,14 @@ class Address:
 
     def __post_init__(self) -> None:
         parts = self.parts
+        if "@" in parts.netloc:
+            raise BadInput("the address of a case system holds no name and password: put a token into a file")
         try:
             is_usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
         except ValueError:
             is_usable = False
-        if not is_usable or parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.fragment:
-            raise BadInput(f"not the address of a case system: {self.url[:200]!r} (write https://HOST/PATH)")
+        if not is_usable or parts.scheme not in ("http", "https") or parts.fragment:
+            raise BadInput(f"not the address of a case system: {self._shown!r} (write https://HOST/PATH)")
         if not (self.url.isascii() and self.url.isprintable() and " " not in self.url):
             raise BadInput("the address of a case system is ASCII without spaces")
         if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token):
@@ -55,7 +57,13 @@ class Address:
         try:
             return urlsplit(self.url)
         except ValueError as error:
-            raise BadInput(f"not the address of a case system: {self.url[:200]!r}") from error
+            raise BadInput(f"not the address of a case system: {self._shown!r}") from error
+
+    @property
+    def _shown(self) -> str:
+        # What stands before an @ or follows a question mark may be a secret.
+        scheme, _, rest = self.url.partition("?")[0].rpartition("@")[2].partition("://")
+        return f"{scheme}://{rest}"[:200] if rest else scheme[:200]
 
     def target(self, query: dict[str, str]) -> str:
         """What is asked for: the path with what it holds already, and `query`."""

@@ -11,6 +11,7 @@ from app.cli.officers import end_list, print_listed
 from app.cli.session import AsJson, Home, out, print_table, report, session
 from evidence import instant
 from evidence.agency import Unit, walk
+from evidence.errors import BadInput
 from pipeline.people_import import import_units
 from pipeline.units import COUNTED, case_counts, parents_of, register_unit
 from storage.register import casebook
@@ -22,7 +23,10 @@ app = typer.Typer(no_args_is_help=True, help="The agency and its units: register
 def add(
     code: Annotated[str, typer.Argument(help="Its code, such as 0102.", show_default=False)],
     name: Annotated[str, typer.Argument(help="Its name.", show_default=False)],
-    parent: Annotated[str | None, typer.Option(help="Code of the unit above; none: the agency.")] = None,
+    parent: Annotated[
+        str | None, typer.Option(help="Code of the unit above; if not named, it stays where it is.", show_default=False)
+    ] = None,
+    top: Annotated[bool, typer.Option("--top", help="No unit is above it: the agency.")] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -30,8 +34,13 @@ def add(
 
     - `evidock unit add 0102 执法二大队 --parent 01`
     """
+    if top and parent is not None:
+        raise BadInput("a unit at the top has no unit above: give --parent or --top")
     with session(home) as (ports, _):
-        is_changed = register_unit(Unit(code, name, parent), ports=ports, now=clocks.now())
+        with ports.register.view() as connection:
+            known = parents_of(connection).get(code)
+        above = None if top else parent or known
+        is_changed = register_unit(Unit(code, name, above), ports=ports, now=clocks.now())
     words = "is registered" if is_changed else "is registered so already"
     body = {"unit": code, "changed": is_changed}
     report(body, as_json=as_json, show=lambda: out.print(f"unit {code} {words}"))

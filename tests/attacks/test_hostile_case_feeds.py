@@ -258,6 +258,18 @@ def test_what_is_no_address_of_a_case_system_is_refused(url: str) -> None:
         Address(url)
 
 
+def test_secrets_in_an_address_that_is_refused_are_not_told() -> None:
+    for url in (
+        "https://user:hunter2@host/x",
+        "ftp://host/x?token=hunter2",
+        "https://host/?token=hunter2#part",
+        "https://u:hunter2@[::1",
+    ):
+        with pytest.raises(BadInput) as refusal:
+            Address(url)
+        assert "hunter2" not in refusal.value.message
+
+
 def test_a_token_is_not_sent_in_the_clear_over_a_network() -> None:
     with pytest.raises(BadInput, match="over https only"):
         Address("http://cases.example.org/", "secret")
