@@ -87,11 +87,6 @@ def held_by_cases(connection: Connection, identifiers: Iterable[str]) -> dict[st
     return dict(found)
 
 
-def segments_ever_linked(connection: Connection, case_id: str) -> set[str]:
-    """Segments that are or were linked to a case: what a person withdrew stays known."""
-    return set(connection.scalars(select(case_links.c.segment).where(case_links.c.case_id == case_id)))
-
-
 # --- papers -------------------------------------------------------------------------------------
 
 
