@@ -76,7 +76,7 @@ def lift(hold: str, *, why: str, ports: Ports, now: datetime) -> Held:
             raise Conflict(f"the hold {hold} was lifted at {row['lifted_at']} by {row['lifted_by']}", hold=hold)
         facts.record(Happening("hold-lifted", stream_of("hold", hold), detail=told), actor=ports.actor, at=now)
         recordings = _recordings(facts.connection, row["noun"], row["subject"])
-    refresh(recordings, ports=ports, now=now)
+    refresh(recordings, ports=ports, now=now, was_held=True)
     return Held(hold, tuple(recordings))
 
 

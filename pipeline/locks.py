@@ -18,7 +18,7 @@ from pipeline.outcome import about
 from pipeline.ports import Ports
 from pipeline.retention_figures import Figures
 from storage import layout
-from storage.register import search
+from storage.register import keeping, search
 from storage.register.keeping import GONE, Entry
 
 _NOT_AT_REST = frozenset({State.ARRIVED, State.MEASURED, *GONE})
@@ -63,7 +63,7 @@ class Locksmith:
         """Let the store let go of what is held no more; False when it could not, so that it is tried again."""
         if outcome is Outcome.HELD or entry.was is None or entry.was[0] != Outcome.HELD.value:
             return True
-        return self._tried(lambda: set_hold(entry.id, is_held=False, ports=self.ports))
+        return self._tried(lambda: self._let_go(entry.id))
 
     def look_after(self, entry: Entry, outcome: Outcome, until: datetime | None) -> None:
         """Hold what is held, and extend the lock where it ends before what was decided."""
@@ -87,6 +87,13 @@ class Locksmith:
             self._has_locks = not isinstance(error, Unavailable)
             return False
         return True
+
+    def _let_go(self, recording: str) -> bool:
+        set_hold(recording, is_held=False, ports=self.ports)
+        with self.ports.register.view() as connection:
+            is_held = bool(keeping.entry(connection, recording).holds)
+        # A hold that was placed meanwhile may have told the store before we did.
+        return set_hold(recording, is_held=True, ports=self.ports) if is_held else True
 
     def _extend(self, recording: str, until: datetime) -> bool:
         locked = [self.ports.store.protect(key, until=until) for key in locked_keys(recording, ports=self.ports)]

@@ -8,7 +8,7 @@ Nothing is removed here, and nothing becomes so: what is due is a person's to ap
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from evidence import instant
@@ -124,8 +124,10 @@ def sweep(ports: Ports, now: datetime, progress: Progress = unheard) -> Swept:
     return Swept(dict(counts), changed, smith.extended)
 
 
-def refresh(recordings: list[str], *, ports: Ports, now: datetime) -> None:
+def refresh(recordings: list[str], *, ports: Ports, now: datetime, was_held: bool = False) -> None:
     """Answer anew for some recordings at once, as a sweep would: after a hold was placed or lifted on them.
+
+    `was_held`: the store may hold them, whatever the last answer was.
 
     Raises:
         NotProtected, StoreUnavailable, RegisterUnavailable: as `sweep`.
@@ -136,6 +138,8 @@ def refresh(recordings: list[str], *, ports: Ports, now: datetime) -> None:
     for recording in recordings:
         with ports.register.view() as connection:
             entry = keeping.entry(connection, recording)
+        if was_held:
+            entry = replace(entry, was=(Outcome.HELD.value, None))
         if entry.state not in GONE:
             _take_in([Answered(entry, *judge.answer(entry))], smith)
     if smith.failed is not None:

@@ -2,6 +2,7 @@
 """A bucket's own locks follow what was decided: extended to the date, never shortened, held while a hold stands."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from evidence.errors import StoreUnavailable
 from evidence.retention import Outcome
 from pipeline import holds, retain
 from pipeline.casework import link
-from pipeline.locks import locked_keys
+from pipeline.locks import Locksmith, locked_keys
 from pipeline.retention_figures import figures
 from storage.objects import NO_PROTECTION, Protection
+from storage.register import retention_rows
+from storage.register.retention_rows import Answer
 from tests.support.ceph import ACCESS, SECRET, memory_gateway
 from tests.support.home import NOON, Home, open_home, track
 
@@ -103,6 +106,27 @@ def test_a_hold_that_the_store_lost_is_set_again_by_the_next_sweep(home: Home, t
     for key in locked_keys(recording, ports=home.ports):
         home.ports.store.hold(key, is_held=False)
     retain.sweep(home.ports, now)
+    assert all(one.is_held for one in protections(home, recording))
+
+
+def test_a_lifted_hold_goes_from_the_store_whatever_the_last_sweep_said(home: Home, tmp_path: Path) -> None:
+    recording = home.ingest_one(track(tmp_path / "card"))["id"]
+    now = clocks.now()
+    held = holds.place(holds.Target(recording), why="复议", authority=None, ports=home.ports, now=now)
+    with home.ports.register.leasing() as connection:  # a sweep that had read before the hold was placed
+        retention_rows.put(connection, [Answer(recording, "kept", None)], swept_at=now)
+    holds.lift(held.id, why="over", ports=home.ports, now=now)
+    assert not any(one.is_held for one in protections(home, recording))
+
+
+def test_a_hold_placed_while_a_sweep_lets_go_stands_in_the_store(home: Home, tmp_path: Path) -> None:
+    recording = home.ingest_one(track(tmp_path / "card"))["id"]
+    now = clocks.now()
+    with home.ports.register.view() as connection:
+        before, _ = retain.decision_within(connection, recording, ports=home.ports, now=now)
+    holds.place(holds.Target(recording), why="复议", authority=None, ports=home.ports, now=now)
+    smith = Locksmith(home.ports, figures(), now)
+    assert smith.may_forget_hold(replace(before, was=("held", None)), Outcome.KEPT)
     assert all(one.is_held for one in protections(home, recording))
 
 

@@ -153,6 +153,11 @@ def test_a_sweep_of_many_pages_misses_none_and_forgets_what_is_gone(
     assert retain.sweep(home.ports, in_years(30)).outcomes == {Outcome.DUE: 2}
     assert row(home, recordings[0]) is None
     assert len(due(home)) == 2
+    with home.ports.register.view() as connection:
+        first = retention_rows.due_page(connection, until=None, unit=None, limit=1, after=None)
+        second = retention_rows.due_page(connection, until=None, unit=None, limit=1, after=first.after)
+    assert [one["id"] for one in (*first.rows, *second.rows)] == due(home)
+    assert second.after is None
 
 
 _FIGURES = figures()
