@@ -2,6 +2,7 @@
 """This is where cases are opened, listed and shown; the other commands about cases are in the `case_…` modules."""
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -106,7 +107,13 @@ def show(number: Number, limit: Limit = None, after: After = None, home: Home = 
         for one in page.rows
     ]
     columns = ("segment", "from", "linked by", "why")
-    report(body, as_json=as_json, show=lambda: print_page(columns, cells, body, empty="nothing is linked yet"))
+
+    def print_all() -> None:
+        for line in _lines(body):
+            out.print(line)
+        print_page(columns, cells, body, empty="nothing is linked yet")
+
+    report(body, as_json=as_json, show=print_all)
 
 
 app.command("link")(case_links.link)
@@ -127,6 +134,19 @@ def _why(reason: dict[str, Any]) -> str:
     if reason["rule"] == "officer-window":
         return f"officer {reason['officer']} within the case's time"
     return str(reason.get("why") or reason["rule"])
+
+
+def _lines(body: dict[str, Any]) -> Iterator[str]:
+    """What is told of a case, for people."""
+    codes = [body[name] for name in ("kind", "type", "item", "unit") if body[name]]
+    closed = f"closed at {body['closed_at']}" if body["closed"] else "open"
+    yield f"{body['number']} {body['title']} ({' '.join(codes)}), {closed}; officers {' '.join(body['officers'])}"
+    for one in body["documents"]:
+        yield f"document {one['number'] or one['id']} {one['name']}: {one['start_at'] or '?'} to {one['end_at'] or '?'}"
+    for one in body["gaps"]:
+        yield f"interrupted {one['start_at']} to {one['end_at']}, {one['how']}: {one['why']}"
+    for one in body["conditions"]:
+        yield f"condition {one['code']}, set by {one['set_by']}: {one['why']}"
 
 
 def _told(connection: search.Connection, rows: list[search.Row]) -> list[dict[str, Any]]:
