@@ -16,8 +16,9 @@ from app import clocks
 from bench.clips import measure_clips
 from bench.hashing import measure_hashing
 from bench.ingest import measure_ingest
+from bench.linking.measure import measure_linking
 from bench.overhead import measure_overhead
-from bench.report import RETENTION, SCALE, SPINE, Circumstances, print_result, write_json, write_page
+from bench.report import LINKING, RETENTION, SCALE, SPINE, Circumstances, print_result, write_json, write_page
 from bench.result import Result
 from bench.retention.sweeping import measure_sweep
 from bench.scale.docks import Load, measure_docks
@@ -44,6 +45,7 @@ SCALE_RUNS: Mapping[str, Measure] = {
     "year": lambda folder: measure_year(folder),
 }
 RETENTION_RUNS: Mapping[str, Measure] = {"sweep": lambda _: measure_sweep()}
+LINKING_RUNS: Mapping[str, Measure] = {"linking": lambda _: measure_linking()}
 # A look in a few minutes, at sizes that say little: nothing is written.
 BRIEF_RUNS: Mapping[str, Measure] = {
     "register": lambda _: measure_register(sizes=(300, 1_000, 3_000), rounds=50),
@@ -51,7 +53,12 @@ BRIEF_RUNS: Mapping[str, Measure] = {
     "speedup": lambda folder: measure_speedup(folder, repeats=1),
     "year": lambda folder: measure_year(folder),
 }
-SUITES = {"spine": (SPINE_RUNS, SPINE), "scale": (SCALE_RUNS, SCALE), "retention": (RETENTION_RUNS, RETENTION)}
+SUITES = {
+    "spine": (SPINE_RUNS, SPINE),
+    "scale": (SCALE_RUNS, SCALE),
+    "retention": (RETENTION_RUNS, RETENTION),
+    "linking": (LINKING_RUNS, LINKING),
+}
 
 
 def main() -> int:

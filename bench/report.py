@@ -38,6 +38,12 @@ Written by `make bench ARGS=retention`, which measures everything anew, prints t
 and up to 5 GiB of a temporary folder (`TMPDIR`).
 The numbers are this machine's on that day; ratios say more.
 """
+LINKING = """# Which recordings find their case
+
+Written by `python -m bench linking`, which makes the months anew, counts, prints this table and writes this page and
+[linking.json](linking.json). It takes some minutes. `python -m bench.linking 101` lists every recording of month 101
+that was left unfiled, with its likeliest case. How it works: [linking](../operate/linking.md).
+"""
 
 
 @dataclass(frozen=True, slots=True)

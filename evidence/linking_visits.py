@@ -140,7 +140,7 @@ def _has_own(desk: Desk, shot: Shot, time: Span) -> bool:
             continue
         # What of the footage lies in this time, and before or behind the other.
         inside = Span(max(time.start, shot.span.start), min(time.end, shot.span.end))
-        if (inside.length - max(0, other.shared(inside))) * 1000 < own:
+        if (inside.length - max(0, other.shared(inside))) * 1000 <= own:
             return False
     return True
 

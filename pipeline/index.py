@@ -84,12 +84,11 @@ def _with(connection: Connection, around: Around, held: Iterable[str]) -> Around
 def _changes(connection: Connection, around: Around, *, recordings: set[str], cases: set[str]) -> list[Happening]:
     """Links to write and to withdraw among recordings and cases, and among what else bears on the same cases."""
     films = recordings | {film for film, case in around.scores if case in cases}
-    works = cases | {case for film, case in around.scores if film in films}
     links: dict[Pair, list[Row]] = defaultdict(list)
-    for row in linking_rows.links_between(connection, films, works):
+    for row in linking_rows.links_between(connection, films, around.cases):
         links[row["recording"], row["case_id"]].append(row)
     happenings = []
-    for pair in sorted({(film, case) for film in films for case in works} & (links.keys() | around.scores.keys())):
+    for pair in sorted(links.keys() | {pair for pair in around.scores if pair[0] in films}):
         happenings += _change(connection, around, pair, links.get(pair, []))
     return happenings
 

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "recordings": ("recordings", "recordings"),
     "show": ("recordings", "show"),
     "case": ("cases", "app"),
+    "inbox": ("inbox", "app"),
     "catalog": ("catalogs", "app"),
     "clip": ("clip", "clip"),
     "appraise": ("appraise", "app"),
