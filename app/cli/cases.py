@@ -13,6 +13,7 @@ from app.cli.case_fields import Number
 from app.cli.pages import After, Limit, following, place, print_page
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, report, session
+from app.words import word
 from evidence import instant
 from evidence.agency import below
 from evidence.case import CaseBody, CaseKind
@@ -133,7 +134,7 @@ def _why(reason: dict[str, Any]) -> str:
     """The reason of a link in words."""
     if reason["rule"] == "officer-window":
         return f"officer {reason['officer']} within the case's time"
-    return str(reason.get("why") or reason["rule"])
+    return str(reason.get("why") or word("linking", reason["rule"]))
 
 
 def _lines(body: dict[str, Any]) -> Iterator[str]:
