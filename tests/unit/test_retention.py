@@ -273,6 +273,29 @@ def test_a_mark_that_was_reviewed_keeps_no_longer() -> None:
     assert judge(FAR, ("JC-01", FROM_END)).answer(reviewed)[0] is Outcome.DUE
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"holds": ("hol-1",)},
+        {"item": "JC-02"},
+        {"catalog": "av@2"},
+        {"state": "sealed"},
+        {"conditions": ("PC-OLD",)},
+        {"cases": (CaseOf("cas-1", None, None),)},
+        {"cases": (CaseOf("cas-1", "2026-01-01T00:00:00.000000Z", "P30Y"),)},
+    ],
+)
+def test_what_one_recording_was_told_is_not_told_of_another_that_differs(changed: dict[str, Any]) -> None:
+    classes = {"JC-01": AS_FILE, "JC-02": FROM_END}
+    both = (Adopted("av@1", classes), Adopted("av@2", {"JC-01": FROM_END}))
+    asked = Judge(Rulebook(both, {}), figures(), FAR)
+    first, other = entry(), entry(**changed)
+    asked.answer(first)
+    whole = asked.decision(other)
+    assert asked.answer(other) == (whole.outcome, whole.until)
+    assert asked.answer(other) != asked.answer(first)
+
+
 # --- what always holds -------------------------------------------------------------------------
 
 _terms = st.one_of(
@@ -370,6 +393,11 @@ def test_a_pattern_answers_for_other_dates_as_the_decision_itself(
     ]
     whole = decide(replace(kept, ended=end), rules, others, conditions, holds, now=now)
     assert pattern.answer(end, [case.closed for case in others], now=now) == (whole.outcome, whole.until)
+
+
+def test_a_pattern_counts_from_the_end_where_a_case_was_closed_before_it() -> None:
+    pattern = pattern_of(asked(rule(FROM_CLOSE), cases=[CaseKept("cas-1", CLOSED)]), ["cas-1"])
+    assert pattern.answer(END, [END - 300 * DAY], now=END)[1] == END.replace(year=2046)
 
 
 @settings(max_examples=60, deadline=None)

@@ -208,6 +208,13 @@ def home(tmp_path: Path, register_settings: dict[str, str]) -> Iterator[Home]:
         yield opened
 
 
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Home]:
+    """On SQLite alone: for what no engine decides."""
+    with open_home(tmp_path / "home") as opened:
+        yield opened
+
+
 def test_marks_carry_steady_time_from_process_to_process_and_do_not_add_up(home: Home) -> None:
     register, machine = home.ports.register, Machine()
     for _ in range(6):
@@ -219,8 +226,19 @@ def test_marks_carry_steady_time_from_process_to_process_and_do_not_add_up(home:
     assert len(_marks(register)) == 2
 
 
-def test_a_person_who_confirms_the_clock_is_believed(home: Home) -> None:
-    register, machine = home.ports.register, Machine()
+def test_a_machine_that_woke_in_1970_marks_nothing_before_its_clock_is_right(local: Home) -> None:
+    register, machine = local.ports.register, Machine()
+    telling.steady_now(register, machine.reading)
+    right = machine.wall + 5 * HOUR
+    machine.reboot()
+    machine.wall = datetime(1970, 1, 1, tzinfo=UTC)
+    assert telling.steady_now(register, machine.reading) == Steady(NOON, Doubt.BEHIND, machine.wall - NOON)
+    machine.run(MINUTE).wall = right
+    assert telling.steady_now(register, machine.reading).now == right
+
+
+def test_a_person_who_confirms_the_clock_is_believed(local: Home) -> None:
+    register, machine = local.ports.register, Machine()
     telling.steady_now(register, machine.reading)
     machine.reboot(off=90 * DAY)
     assert telling.steady_now(register, machine.reading).doubt is Doubt.AHEAD
@@ -231,8 +249,8 @@ def test_a_person_who_confirms_the_clock_is_believed(home: Home) -> None:
     assert any(mark.is_confirmed for mark in _marks(register))
 
 
-def test_a_clock_that_is_behind_cannot_be_confirmed(home: Home) -> None:
-    register, machine = home.ports.register, Machine()
+def test_a_clock_that_is_behind_cannot_be_confirmed(local: Home) -> None:
+    register, machine = local.ports.register, Machine()
     telling.steady_now(register, machine.reading)
     with pytest.raises(Conflict, match="set the clock first"):
         telling.confirm(register, machine.set(-DAY).reading, why="it is right")
