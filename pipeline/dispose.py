@@ -8,24 +8,28 @@ Tombstone. Killed anywhere, the next run goes on where this one was; nothing is 
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from evidence import instant
-from evidence.custody import Happening
+from evidence.custody import Happening, parse_event
 from evidence.disposal import Entry, is_same_person
-from evidence.errors import Refused, StillLocked, WrongState
+from evidence.errors import LogInconsistent, Refused, StillLocked, WrongState
 from evidence.ids import stream_of
 from evidence.lifecycle import State
+from evidence.note import open_note
 from pipeline import spool
 from pipeline.disposal_list import DecisionOf, DisposalList, changes, check_same, read_list, refuse_changed
 from pipeline.outcome import about
 from pipeline.ports import Ports, Progress, unheard
-from pipeline.tombstone import Plan, Taken, check_places, plan_of, register_lines, take_away, tombstone_of
+from pipeline.tombstone import Plan, check_places, plan_of, register_lines, take_away, tombstone_of
 from storage.register import ends, search
 from storage.register.publisher import publish
+from storage.register.search import Connection
 from storage.removal import Remover
 
+_HANDS = 4
 _AT_ONCE = 16  # so many are irrevocable at a time before their bytes go
 
 
@@ -41,6 +45,17 @@ class Ran:
     waiting: Mapping[str, datetime | None] = field(default_factory=dict)
     again: tuple[str, ...] = ()
     is_finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What a run carries out, and with what."""
+
+    told: DisposalList
+    places: Mapping[str, Remover]
+    judge: DecisionOf
+    ports: Ports
+    now: datetime
 
 
 def run(
@@ -64,48 +79,58 @@ def run(
         StoreUnavailable, RegisterUnavailable: worth another try.
     """
     told = read_list(identifier, ports=ports)
+    order = _Order(told, places, judge, ports, now)
     if told.is_finished:
-        return _swept(told, places=places, ports=ports, now=now)
+        return _swept(order)
     _check_agreed(told, now)
-    with ports.register.view() as connection:
-        states = {one.recording: search.recording(connection, one.recording)["state"] for one in told.standing}
-        to_begin = [one for one in told.standing if states[one.recording] == State.DUE]
-        refuse_changed(told, changes(connection, to_begin, judge=judge))
-    to_do = [one for one in told.standing if states[one.recording] != State.DISPOSED]
-    done: list[str] = []
+    to_do = _still_to_do(order)
     waiting: dict[str, datetime | None] = {}
-    for at in range(0, len(to_do), _AT_ONCE):
-        batch = to_do[at : at + _AT_ONCE]
-        begun, locked = _begin_all(told, batch, places=places, judge=judge, ports=ports, now=now)
-        waiting |= locked
-        for recording in begun:
-            lock = _finish(recording, told, places=places, ports=ports, now=now)
-            if lock is None:
-                done.append(recording)
-            else:
-                waiting[recording] = _until(lock)
-        progress((at + len(batch)) / len(to_do))
-    is_finished = not waiting
-    if is_finished:
+    # Stores are far away: several recordings at once. The register takes their transactions one by one.
+    with ThreadPoolExecutor(_HANDS) as pool:
+        for at in range(0, len(to_do), _AT_ONCE):
+            batch = to_do[at : at + _AT_ONCE]
+            locks = dict(zip(_names(batch), pool.map(lambda entry: _begin(entry, order), batch), strict=True))
+            # (2) Before a byte goes it is public that it goes: a register lost now would call it stolen.
+            publish(ports.register, ports.log)
+            free = [entry for entry in batch if locks[entry.recording] is None]
+            locks |= zip(_names(free), pool.map(lambda entry: _finish(entry, order), free), strict=True)
+            waiting |= {name: _until(lock) for name, lock in locks.items() if lock is not None}
+            progress((at + len(batch)) / len(to_do))
+    if not waiting:
         _record_finished(told, ports=ports, now=now)
     publish(ports.register, ports.log)
-    return Ran(identifier, tuple(done), waiting, is_finished=is_finished)
+    done = tuple(name for name in _names(to_do) if name not in waiting)
+    return Ran(identifier, done, waiting, is_finished=not waiting)
 
 
-def _swept(told: DisposalList, *, places: Mapping[str, Remover], ports: Ports, now: datetime) -> Ran:
+def _names(entries: Sequence[Entry]) -> list[str]:
+    return [entry.recording for entry in entries]
+
+
+def _still_to_do(order: _Order) -> list[Entry]:
+    """The entries that are not carried out yet; those not begun are what was agreed on, every one."""
+    told = order.told
+    with order.ports.register.view() as connection:
+        states = {one.recording: search.recording(connection, one.recording)["state"] for one in told.standing}
+        begun = [one for one in told.standing if states[one.recording] in (State.DISPOSING, State.DISPOSED)]
+        refuse_changed(told, changes(connection, [one for one in told.standing if one not in begun], judge=order.judge))
+    return [one for one in told.standing if states[one.recording] != State.DISPOSED]
+
+
+def _swept(order: _Order) -> Ran:
     """Remove what is there again of a list that was carried out; no event tells of it, as none told that it came."""
-    again: list[str] = []
+    told, again = order.told, list[str]()
     waiting: dict[str, datetime | None] = {}
     for entry in told.standing:
-        with ports.register.view() as connection:
+        with order.ports.register.view() as connection:
             if search.recording(connection, entry.recording)["state"] != State.DISPOSED:
                 continue
             plan = plan_of(connection, entry.recording)
-        if not any(remover.traces(key) for remover in places.values() for key in plan.keys):
+        if not any(remover.traces(key) for remover in order.places.values() for key in plan.keys):
             continue
         try:
-            for name, remover in places.items():
-                take_away(plan, name, remover, now=now)
+            for name, remover in order.places.items():
+                take_away(plan, name, remover, now=order.now)
             again.append(entry.recording)
         except StillLocked as error:
             waiting[entry.recording] = _until(error)
@@ -133,47 +158,27 @@ def _until(lock: StillLocked) -> datetime | None:
 # --- (1) the last look ----------------------------------------------------------------------------
 
 
-def _begin_all(
-    told: DisposalList,
-    batch: Sequence[Entry],
-    *,
-    places: Mapping[str, Remover],
-    judge: DecisionOf,
-    ports: Ports,
-    now: datetime,
-) -> tuple[list[str], dict[str, datetime | None]]:
-    """Begin each that is free, and publish that; those begun now or before, and those that are locked still."""
-    begun: list[str] = []
-    locked: dict[str, datetime | None] = {}
-    for entry in batch:
-        try:
-            _begin(entry, told, places=places, judge=judge, ports=ports, now=now)
-            begun.append(entry.recording)
-        except StillLocked as error:
-            locked[entry.recording] = _until(error)
-    # (2) Before a byte goes it is public that it goes: a register lost now would take it for whole, and missing.
-    publish(ports.register, ports.log)
-    return begun, locked
-
-
-def _begin(
-    entry: Entry, told: DisposalList, *, places: Mapping[str, Remover], judge: DecisionOf, ports: Ports, now: datetime
-) -> None:
+def _begin(entry: Entry, order: _Order) -> StillLocked | None:
+    """Record that an entry's disposal begins, unless it has begun; the lock that stands against it, or None."""
+    ports, recording = order.ports, entry.recording
     with ports.register.view() as connection:
-        if search.recording(connection, entry.recording)["state"] != State.DUE:
-            return  # begun by a run that did not come to its end
-        plan = plan_of(connection, entry.recording)
-        check_places(connection, entry.recording, places)
-    found = {name: _found(plan, remover, now) for name, remover in places.items()}
-    detail = {"found": found}
-    happening = Happening("disposing", about(entry.recording), facts={"disposal": told.id}, detail=detail)
-    rested = ports.register.rest(happening)
-    with ports.register.begin() as facts:
-        check_same(facts.connection, told)
-        if search.recording(facts.connection, entry.recording)["state"] != State.DUE:
-            return
-        refuse_changed(told, changes(facts.connection, [entry], judge=judge))
-        facts.record(rested, actor=ports.actor, at=now)
+        if search.recording(connection, recording)["state"] == State.DISPOSING:
+            return None  # by a run that did not come to its end
+        plan = plan_of(connection, recording)
+        check_places(connection, recording, order.places)
+    try:
+        found = {name: _found(plan, remover, order.now) for name, remover in order.places.items()}
+    except StillLocked as error:
+        return error
+    facts = {"disposal": order.told.id}
+    rested = ports.register.rest(Happening("disposing", about(recording), facts=facts, detail={"found": found}))
+    with ports.register.begin() as writing:
+        check_same(writing.connection, order.told)
+        if search.recording(writing.connection, recording)["state"] == State.DISPOSING:
+            return None  # by another run, just now
+        refuse_changed(order.told, changes(writing.connection, [entry], judge=order.judge))
+        writing.record(rested, actor=ports.actor, at=order.now)
+    return None
 
 
 def _found(plan: Plan, remover: Remover, now: datetime) -> dict[str, list[str]]:
@@ -187,28 +192,44 @@ def _found(plan: Plan, remover: Remover, now: datetime) -> dict[str, list[str]]:
 # --- (3) to (5) ---------------------------------------------------------------------------------
 
 
-def _finish(
-    recording: str, told: DisposalList, *, places: Mapping[str, Remover], ports: Ports, now: datetime
-) -> StillLocked | None:
+def _finish(entry: Entry, order: _Order) -> StillLocked | None:
     """Remove what a recording that was begun still has, and record its Tombstone; the lock that stopped it, or None."""
+    ports, recording = order.ports, entry.recording
     with ports.register.view() as connection:
+        if search.recording(connection, recording)["state"] == State.DISPOSED:
+            return None  # by another run, just now
+        _check_begun(connection, entry, order)
         plan = plan_of(connection, recording)
     spool.spooled(ports.spool, recording).clear()
-    taken: list[Taken] = []
-    for name, remover in places.items():
-        try:
-            # (3) and (4): each removal asks for what it removed.
-            taken += take_away(plan, name, remover, now=now)
-        except StillLocked as error:
-            return error
-    stone = tombstone_of(recording, told, plan, taken, ports=ports, now=now)
-    happening = Happening("disposed", about(recording), facts={"disposal": told.id}, detail={"tombstone": stone})
-    rested = ports.register.rest(happening)
-    with ports.register.begin() as facts:
+    try:
+        # (3) and (4): each removal asks for what it removed.
+        taken = [one for name, door in order.places.items() for one in take_away(plan, name, door, now=order.now)]
+    except StillLocked as error:
+        return error
+    stone = tombstone_of(recording, order.told, plan, taken, ports=ports, now=order.now)
+    facts = {"disposal": order.told.id}
+    rested = ports.register.rest(Happening("disposed", about(recording), facts=facts, detail={"tombstone": stone}))
+    with ports.register.begin() as writing:
         # Another run may have been quicker: its Tombstone stands.
-        if search.recording(facts.connection, recording)["state"] == State.DISPOSING:
-            facts.record(rested, actor=ports.actor, at=now)
+        if search.recording(writing.connection, recording)["state"] == State.DISPOSING:
+            writing.record(rested, actor=ports.actor, at=order.now)
     return None
+
+
+def _check_begun(connection: Connection, entry: Entry, order: _Order) -> None:
+    """Be sure that a signed record says that this list began it: a row that says so destroys nothing.
+
+    Raises:
+        NotFound, SignatureInvalid, RecordMalformed, LogInconsistent: none does; a person must look.
+    """
+    row = search.event_of_kind(connection, about(entry.recording), "disposing")
+    begun = parse_event(open_note(row["note"], order.ports.verifiers).text)
+    said = (begun.stream, begun.kind, begun.facts.get("disposal"))
+    if said != (about(entry.recording), "disposing", order.told.id):
+        raise LogInconsistent(f"no record says that {order.told.id} began the disposal of {entry.recording}")
+    original = search.original(connection, entry.recording)
+    if (original["sha256"], original["size_bytes"]) != (entry.sha256, entry.size_bytes):
+        raise LogInconsistent(f"the register names other bytes for {entry.recording} than were agreed on")
 
 
 def _record_finished(told: DisposalList, *, ports: Ports, now: datetime) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from evidence.custody import Happening
 from evidence.disposal import Entry, digest_of, is_same_person
-from evidence.errors import BadInput, Conflict, NotFound, Refused, WrongState
+from evidence.errors import BadInput, Conflict, LogInconsistent, NotFound, Refused, WrongState
 from pipeline.appraise import Wish
 from pipeline.spool import spooled
 from pipeline.tombstone import HOT
@@ -116,6 +116,40 @@ def test_a_recording_that_only_a_row_puts_on_the_list_is_not_touched(at: Ending,
     at.run(listed)
     assert at.standing(two)
     assert at.standing(one) == []
+
+
+def test_a_disposal_that_only_a_row_says_was_begun_was_not(at: Ending, three: list[str]) -> None:
+    one, two, _ = three
+    listed = at.approved(one, two)
+    hold(at, one)
+    sql(at, "UPDATE recordings SET state = 'disposing' WHERE id = :id", id=one)
+    with pytest.raises(NotFound, match="disposing"):
+        at.run(listed)
+    assert at.standing(one)
+
+
+def test_a_recording_that_a_row_says_is_due_no_more_is_looked_at_all_the_same(at: Ending, three: list[str]) -> None:
+    listed = at.approved(three[0])
+    hold(at, three[0])
+    sql(at, "UPDATE recordings SET state = 'indexed' WHERE id = :id", id=three[0])
+    with pytest.raises(Conflict, match="held"):
+        at.run(listed)
+    assert at.standing(three[0])
+
+
+def test_other_bytes_that_a_row_names_for_what_was_begun_are_not_touched(at: Ending, three: list[str]) -> None:
+    one, two, _ = three
+    listed = at.approved(one)
+    with at.home.ports.register.begin() as facts:
+        happening = Happening("disposing", f"recording/{one}", facts={"disposal": listed}, detail={"found": {}})
+        facts.record(happening, actor=ONE, at=PAST_GRACE)
+    with at.home.ports.register.view() as connection:
+        other = search.original(connection, two)["sha256"]
+    sql(at, "DELETE FROM originals WHERE recording = :id", id=two)
+    sql(at, "UPDATE originals SET sha256 = :other WHERE recording = :id", other=other, id=one)
+    with pytest.raises(LogInconsistent, match="other bytes"):
+        at.run(listed)
+    assert at.home.ports.store.exists(layout.original_key(other))
 
 
 def test_a_list_is_approved_once(at: Ending, three: list[str]) -> None:
