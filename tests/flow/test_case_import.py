@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,15 @@ def test_a_sheet_is_taken_in_once_and_again_writes_nothing(either: Home, tmp_pat
     assert (first["type"], first["unit"], first["start_at"]) == ("CF", "0101", "2026-06-19T02:00:00.000000Z")
     assert [one["name"] for one in json.loads(first["told"])["parties"]] == ["某甲", "某乙"]
     assert case(either, "长建检2")["closed_at"] == "2026-06-30T09:00:00.000000Z"
+
+
+def test_two_who_take_in_the_same_sheet_at_once_open_each_case_once(either: Home, tmp_path: Path) -> None:
+    rows = [f"A{n},x,,,7,2026-06-19 10:00,2026-06-19 12:00,,2026-06-20 10:00" for n in range(30)]
+    path = sheet(tmp_path, *rows)
+    with ThreadPoolExecutor(2) as pool:
+        both = [counts(done) for done in pool.map(lambda _: take(either, path), range(2))]
+    assert sum(one.get("opened", 0) for one in both) == sum(one.get("same", 0) for one in both) == 30
+    assert sum(one.get("closed", 0) for one in both) == 30
 
 
 def test_a_changed_row_revises_its_case_and_leaves_what_it_does_not_tell(home: Home, tmp_path: Path) -> None:
