@@ -8,7 +8,8 @@ import typer
 
 from app import clocks
 from app.case_pull import pull_now
-from app.cli.session import AsJson, Home, err, out, print_table, progress_bar, report, session
+from app.cli.session import AsJson, Home, err, in_local_time, out, print_table, progress_bar, report, session
+from app.words import word
 from evidence.errors import BadInput
 from pipeline.case_codes import codes_now
 from pipeline.case_import import Import, Imported
@@ -58,14 +59,14 @@ def pull_feed(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def _print(done: Imported, *, is_dry_run: bool) -> None:
-    counts = ", ".join(f"{number} {did}" for did, number in done.counts.items() if number) or "nothing"
-    out.print(f"{'would be: ' if is_dry_run else ''}{counts}")
+    counts = ", ".join(f"{number} {word('taken', did)}" for did, number in done.counts.items() if number)
+    out.print(f"{word('taken', 'would-be') if is_dry_run else ''}{counts or word('taken', 'nothing')}")
     print_faults(done.faults)
 
 
 def print_faults(faults: list[Fault]) -> None:
     """Print what was not taken, the first of it."""
-    cells = [(f"{one.file}:{one.line}", one.column, one.reason) for one in faults[:_SHOWN]]
+    cells = [(f"{one.file}:{one.line}", one.column, in_local_time(one.reason)) for one in faults[:_SHOWN]]
     print_table(("where", "column", "why it was not taken"), cells, empty="")
     if len(faults) > _SHOWN:
         err.print(f"and {len(faults) - _SHOWN} more: --json tells all")

@@ -12,6 +12,7 @@ import typer
 from app import clocks
 from app.cli.catalog_review import print_review, tell_review, tell_version
 from app.cli.catalogs import app
+from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, progress_bar, report, session
 from app.words import word
 from evidence import instant
@@ -143,7 +144,8 @@ def versions(home: Home = None, as_json: AsJson = False) -> None:
 def _print_versions(rows: Sequence[dict[str, object]], newest: str, zone: ZoneInfo) -> None:
     cells = [
         (
-            *(row["id"], word("version", str(row["state"])), _local(row["effective_from"], zone)),
+            *(row["id"], word("version", str(row["state"]))),
+            show_time(str(row["effective_from"]), zone, grain="minutes"),
             *(row["profile"], row["preset"], row["proposed_by"], row["approved_by"]),
         )
         for row in rows
@@ -151,10 +153,6 @@ def _print_versions(rows: Sequence[dict[str, object]], newest: str, zone: ZoneIn
     columns = ("version", "state", "from", "profile", "preset", "proposed by", "approved by")
     print_table(columns, cells, empty="")
     out.print(f"in force: {newest}")
-
-
-def _local(told: object, zone: ZoneInfo) -> str:
-    return instant.from_text(str(told)).astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
 def _day(told: str, zone: ZoneInfo) -> datetime:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.cli.recordings import show_time
 from app.cli.session import out, print_table
 from app.words import word
 from evidence import instant
@@ -54,12 +55,12 @@ def print_review(found: Reviewed, zone: ZoneInfo) -> None:
     """The same for people."""
     _print_change(found.change)
     _print_effects(found.effects, zone)
-    day = found.effective_from.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    day = show_time(instant.to_text(found.effective_from), zone, grain="minutes")
     if found.is_adopted:
         out.print(f"{found.catalog} is adopted and counts from {day} on; nothing was removed")
         return
     out.print(f"{found.catalog} is proposed from {day} on; nothing was changed or removed")
-    out.print(f"another person approves it: evidock catalog approve {found.catalog}")
+    out.print(f"another person than its proposer approves it: evidock catalog approve '{found.catalog}'")
 
 
 def _print_change(change: CatalogDiff) -> None:

@@ -6,9 +6,12 @@ Reports go to standard output, JSON when asked for; progress and words of troubl
 
 import getpass
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +25,7 @@ from app.plain import for_terminal
 from app.settings import Settings, load_settings
 from app.wiring import wired
 from app.words import word
+from evidence import instant
 from evidence.errors import EvidockError
 from pipeline.ports import Ports
 from storage.register import search
@@ -34,6 +38,11 @@ Home = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 _WIDE = 240
+
+_INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
+
+# The zone of the installation that the running command is of.
+_zone: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
 
 
 class _PlainConsole(Console):
@@ -63,6 +72,7 @@ def session(home: Path | None) -> Iterator[tuple[Ports, Settings]]:
     What the command recorded is in the public log when it ends: a register lost later loses none of it.
     """
     settings = load_settings(home=home)
+    _zone.set(settings.zone)
     with wired(settings, actor=f"cli:{_person()}") as ports:
         yield ports, settings
         with ports.register.view() as connection:
@@ -119,6 +129,19 @@ def progress_bar(what: str, *, quiet: bool = False) -> Iterator[Callable[[float]
         yield lambda fraction: bar.update(task, completed=fraction)
 
 
+def in_local_time(text: str) -> str:
+    """`text` with its UTC instants told as they are told elsewhere: in the agency's zone, with its offset."""
+    return _INSTANT.sub(_local, text)
+
+
+def _local(found: re.Match[str]) -> str:
+    try:
+        moment = instant.from_text(found.group()).astimezone(_zone.get())
+    except (EvidockError, OverflowError):  # no day of the calendar, or its last one
+        return found.group()
+    return moment.isoformat(sep=" ", timespec="seconds")
+
+
 def explain(error: EvidockError) -> int:
     """Say an error in words on standard error, with its code, and return the exit status of its family.
 
@@ -126,5 +149,7 @@ def explain(error: EvidockError) -> int:
     """
     if "--json" in sys.argv:
         report({"code": error.code, "message": error.message}, as_json=True, show=lambda: None)
-    err.print(Text.assemble((word("error", error.code), "bold red"), f" ({error.code}): {error.message}"))
+    err.print(
+        Text.assemble((word("error", error.code), "bold red"), f" ({error.code}): {in_local_time(error.message)}")
+    )
     return error.exit_status
