@@ -97,7 +97,7 @@ def test_a_term_from_the_closing_of_a_case_counts_from_there() -> None:
 
 
 def test_a_case_that_was_closed_before_the_recording_ended_counts_from_the_end() -> None:
-    assert asked(rule(FROM_CLOSE), cases=[CaseKept("cas-1", END - 300 * DAY)]).until == END.replace(year=2046)
+    assert asked(rule(AS_FILE), cases=[CaseKept("cas-1", END - 300 * DAY)]).until == END.replace(year=2036)
 
 
 def test_an_open_case_keeps_without_a_date_to_come() -> None:
@@ -396,8 +396,8 @@ def test_a_pattern_answers_for_other_dates_as_the_decision_itself(
 
 
 def test_a_pattern_counts_from_the_end_where_a_case_was_closed_before_it() -> None:
-    pattern = pattern_of(asked(rule(FROM_CLOSE), cases=[CaseKept("cas-1", CLOSED)]), ["cas-1"])
-    assert pattern.answer(END, [END - 300 * DAY], now=END)[1] == END.replace(year=2046)
+    pattern = pattern_of(asked(rule(AS_FILE), cases=[CaseKept("cas-1", CLOSED)]), ["cas-1"])
+    assert pattern.answer(END, [END - 300 * DAY], now=END)[1] == END.replace(year=2036)
 
 
 @settings(max_examples=60, deadline=None)
