@@ -13,12 +13,11 @@ from app.cli.case_fields import Number
 from app.cli.pages import After, Limit, following, place, print_page
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, report, session
+from app.cli.unit_names import codes_below
 from app.words import word
 from evidence import instant
-from evidence.agency import below
 from evidence.case import CaseBody, CaseKind
 from pipeline import casework
-from pipeline.units import parents_of
 from storage.register import casebook, search
 from storage.register.listing import links_page
 
@@ -59,7 +58,9 @@ def new(
 
 @app.command("list")
 def list_cases(
-    unit: Annotated[str | None, typer.Option(help="Of this unit and those below it.", show_default=False)] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Of this unit (code or name) and those below it.", show_default=False)
+    ] = None,
     kind: Annotated[CaseKind | None, typer.Option(help="Only these.", show_default=False)] = None,
     is_open: Annotated[bool | None, typer.Option("--open/--closed", help="Only these.", show_default=False)] = None,
     limit: Limit = None,
@@ -74,7 +75,7 @@ def list_cases(
     with session(home) as (ports, settings), ports.register.view() as connection:
         units = None
         if unit is not None:
-            units = below(casebook.unit(connection, unit)["code"], parents_of(connection))
+            units = codes_below(connection, unit)
         wanted = casebook.WantedCases(units=units, kind=kind, is_open=is_open)
         page = casebook.cases_page(connection, wanted, limit=limit, after=place(after))
         rows = _told(connection, page.rows)

@@ -13,6 +13,7 @@ from app import clocks
 from app.cli.catalogs import app
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, err, out, print_table, progress_bar, report, session
+from app.cli.unit_names import unit_code
 from app.words import word
 from evidence import instant
 from evidence.catalog import Catalog
@@ -30,7 +31,9 @@ Rows = list[tuple[str, ...]]
 @app.command("coverage")
 def coverage(
     case: Annotated[str | None, typer.Option("--case", help="Number of a case: each of its cells.")] = None,
-    unit: Annotated[str | None, typer.Option(help="Code of a unit: its cases and those of units below it.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="A unit, by code or name: its cases and those of units below it.")
+    ] = None,
     start: Annotated[str | None, typer.Option("--from", help="RFC 3339 time: cases that begin then or later.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="RFC 3339 time: cases that begin before it.")] = None,
     file: Annotated[Path | None, typer.Option("-o", "--out", help="Write the table to this CSV file.")] = None,
@@ -198,6 +201,9 @@ def _of_unit(
 ) -> None:
     now = clocks.now()
     with session(home) as (ports, _), progress_bar("cases", quiet=as_json) as progress:
+        if unit is not None:
+            with ports.register.view() as connection:
+                unit = unit_code(connection, unit)
         matrix = matrix_of(ports=ports, now=now, unit=unit, start=start, end=end, progress=progress)
         catalog = catalog_now(ports, now)
     header = (*_heads("type", "link"), *_heads(*_COUNTS), *(word("coverage", code.value) for code in Code))

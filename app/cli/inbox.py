@@ -11,9 +11,9 @@ from app.cli.case_fields import Why
 from app.cli.pages import After, place, print_page
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, report, session
+from app.cli.unit_names import words_below
 from app.words import word
 from pipeline.inbox import Waiting, accept, dismiss, inbox_page
-from storage.register import casebook
 
 app = typer.Typer(help="What no case holds: each recording with the cases it may be of, for a person to decide.")
 
@@ -24,7 +24,9 @@ CaseNumber = Annotated[str, typer.Argument(help="Number of a case.", show_defaul
 @app.callback(invoke_without_command=True)
 def inbox(
     context: typer.Context,
-    unit: Annotated[str | None, typer.Option(help="Only of this unit's officers: its code or name.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Only of officers of this unit, by code or name, or of one below it.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many; the rest by --after.")] = 50,
     after: After = None,
     home: Home = None,
@@ -37,7 +39,7 @@ def inbox(
     if context.invoked_subcommand is not None:
         return
     with session(home) as (ports, settings), ports.register.view(is_long=True) as connection:
-        units = _names(connection, unit) if unit is not None else ()
+        units = tuple(words_below(connection, unit)) if unit is not None else ()
         page = inbox_page(connection, units=units, limit=limit, after=place(after))
         zone = settings.zone
     body: dict[str, Any] = {"recordings": [_told(one) for one in page.entries]}
@@ -78,12 +80,6 @@ def dismiss_one(
         dismiss(recording, number, why=why, ports=ports, now=clocks.now())
     told = {"case": number, "recording": recording, "dismissed": True}
     report(told, as_json=as_json, show=lambda: out.print(f"{recording} is not of case {number}"))
-
-
-def _names(connection: Any, unit: str) -> tuple[str, ...]:
-    """How officers may be registered with a unit: its code and its name."""
-    code = casebook.unit_told(connection, unit)
-    return (unit,) if code is None else (code, casebook.unit(connection, code)["name"])
 
 
 def _told(one: Waiting) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from app.cli.pages import After, Limit, following, place, print_page
 from app.cli.recordings import show_time
 from app.cli.retention_clock import clock, warn
 from app.cli.session import AsJson, Home, out, print_table, progress_bar, report, session
+from app.cli.unit_names import words_below
 from app.keeping_words import moment_words, reason_words
 from app.settings import Settings
 from app.words import word
@@ -40,7 +41,9 @@ def _now(ports: Ports) -> datetime:
 @app.command("due")
 def due(
     until: Annotated[str | None, typer.Option(help="Only what came due by this RFC 3339 time.")] = None,
-    unit: Annotated[str | None, typer.Option(help="Only what this unit filmed, or a case of it holds.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Only what this unit, or one below it, filmed or has a case of.")
+    ] = None,
     limit: Limit = None,
     after: After = None,
     home: Home = None,
@@ -52,7 +55,8 @@ def due(
     """
     by = None if until is None else instant.from_text(until)
     with session(home) as (ports, settings), ports.register.view() as connection:
-        page = retention_rows.due_page(connection, until=by, unit=unit, limit=limit, after=place(after))
+        units = None if unit is None else words_below(connection, unit)
+        page = retention_rows.due_page(connection, until=by, units=units, limit=limit, after=place(after))
         last = retention_rows.last_sweep(connection)
     body = {"swept": None if last is None else instant.to_text(last), "due": page.rows} | following(page)
     cells = [

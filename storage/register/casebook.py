@@ -139,6 +139,11 @@ def unit_told(connection: Connection, text: str) -> str | None:
     return named[0] if len(named) == 1 else None
 
 
+def units_of_officers(connection: Connection) -> set[str]:
+    """What officers are registered with as their unit: codes, and names that no unit had when they were."""
+    return set(connection.scalars(select(officers.c.unit).where(officers.c.unit.is_not(None)).distinct()))
+
+
 def every_officer(connection: Connection) -> list[Row]:
     """All officers, by certificate number."""
     return all_rows(connection, select(officers).order_by(officers.c.number))

@@ -71,11 +71,17 @@ def forget_gone(connection: Connection) -> None:
 
 
 def due_page(
-    connection: Connection, *, until: datetime | None, unit: str | None, limit: int | None, after: Place | None
+    connection: Connection,
+    *,
+    until: datetime | None,
+    units: Sequence[str] | None,
+    limit: int | None,
+    after: Place | None,
 ) -> Page:
     """What the last sweep found due, what came due first first: id, until, item, officer, size_bytes.
 
-    `until`: only what came due by then. `unit`: only what an officer of that unit filmed, or a case of it holds.
+    `until`: only what came due by then. `units`: only what an officer of one of these units (codes,
+    and names that officers are registered with) filmed, or a case of one holds.
     """
     size = select(func.sum(originals.c.size_bytes)).where(originals.c.recording == retention.c.recording)
     wanted = (
@@ -93,19 +99,19 @@ def due_page(
     )
     if until is not None:
         wanted = wanted.where(retention.c.until <= instant.to_text(until))
-    if unit is not None:
-        wanted = wanted.where(_of_unit(unit))
+    if units is not None:
+        wanted = wanted.where(_of_units(units))
     stretch = Stretch(wanted, retention.c.until, retention.c.recording.label("id"))
     return page_of(connection, [stretch], limit=limit, after=after)
 
 
-def _of_unit(unit: str) -> ColumnElement[bool]:
-    filmed = exists().where(officers.c.number == recordings.c.officer, officers.c.unit == unit)
+def _of_units(units: Sequence[str]) -> ColumnElement[bool]:
+    filmed = exists().where(officers.c.number == recordings.c.officer, officers.c.unit.in_(units))
     filed = exists().where(
         case_links.c.recording == recordings.c.id,
         case_links.c.withdrawn_at.is_(None),
         cases.c.id == case_links.c.case_id,
-        cases.c.unit == unit,
+        cases.c.unit.in_(units),
     )
     return or_(filmed, filed)
 

@@ -66,7 +66,7 @@ def outcome(home: Home, recording: str, now: datetime) -> Outcome:
 
 
 def due(home: Home, **how: Any) -> list[str]:
-    asked: dict[str, Any] = {"until": None, "unit": None, "limit": None, "after": None}
+    asked: dict[str, Any] = {"until": None, "units": None, "limit": None, "after": None}
     with home.ports.register.view() as connection:
         return [one["id"] for one in retention_rows.due_page(connection, **asked | how).rows]
 
@@ -92,7 +92,7 @@ def test_what_is_kept_becomes_due_on_its_day_and_a_sweep_lists_it(home: Home, tm
     assert (after.outcomes, after.changed, due(home)) == ({Outcome.DUE: 1}, 1, [recording])
     assert due(home, until=until) == [recording]
     assert due(home, until=until - timedelta(seconds=1)) == []
-    assert due(home, unit="nobody's") == []
+    assert due(home, units=["nobody's"]) == []
 
 
 def test_a_case_a_condition_and_a_hold_each_keep_what_was_due(home: Home, tmp_path: Path) -> None:
@@ -154,8 +154,8 @@ def test_a_sweep_of_many_pages_misses_none_and_forgets_what_is_gone(
     assert row(home, recordings[0]) is None
     assert len(due(home)) == 2
     with home.ports.register.view() as connection:
-        first = retention_rows.due_page(connection, until=None, unit=None, limit=1, after=None)
-        second = retention_rows.due_page(connection, until=None, unit=None, limit=1, after=first.after)
+        first = retention_rows.due_page(connection, until=None, units=None, limit=1, after=None)
+        second = retention_rows.due_page(connection, until=None, units=None, limit=1, after=first.after)
     assert [one["id"] for one in (*first.rows, *second.rows)] == due(home)
     assert second.after is None
 
