@@ -77,9 +77,43 @@ def _unit_registered(connection: Connection, event: CustodyEvent, detail: Detail
     )
 
 
+def _report_submitted(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
+    """A report, or what takes the place of one that was sent back."""
+    table = schema.unit_reports
+    connection.execute(delete(table).where(table.c.id == subject(event)))
+    connection.execute(
+        insert(table).values(
+            id=subject(event),
+            digest=event.facts["digest"],
+            body=as_text(detail["body"]),
+            state="submitted",
+            submitted_by=event.actor,
+            submitted_at=instant.to_text(event.at),
+            **{name: detail[name] for name in ("unit", "above", "start_at", "end_at")},
+        )
+    )
+
+
+def _decide_report(connection: Connection, event: CustodyEvent, state: str, why: str | None) -> None:
+    table = schema.unit_reports
+    decided = {"decided_by": event.actor, "decided_at": instant.to_text(event.at)}
+    connection.execute(update(table).where(table.c.id == subject(event)).values(state=state, why=why, **decided))
+
+
+def _report_accepted(connection: Connection, event: CustodyEvent, _: Detail) -> None:
+    _decide_report(connection, event, "accepted", None)
+
+
+def _report_returned(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
+    _decide_report(connection, event, "returned", detail["why"])
+
+
 KINDS: dict[str, Apply] = {
     "assigned": _assigned,
     "device-registered": _device_registered,
     "officer-registered": _officer_registered,
     "unit-registered": _unit_registered,
+    "unit-report-accepted": _report_accepted,
+    "unit-report-returned": _report_returned,
+    "unit-report-submitted": _report_submitted,
 }

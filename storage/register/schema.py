@@ -16,6 +16,7 @@ from storage.register.schema_cases import case_officers as case_officers
 from storage.register.schema_cases import cases as cases
 from storage.register.schema_cases import conditions as conditions
 from storage.register.schema_cases import gaps as gaps
+from storage.register.schema_cases import unit_reports as unit_reports
 from storage.register.schema_cases import units as units
 from storage.register.schema_keeping import appraisals as appraisals
 from storage.register.schema_keeping import archives as archives
@@ -268,6 +269,7 @@ FACT_TABLES = (
     case_documents,
     conditions,
     gaps,
+    unit_reports,
     catalogs,
     holds,
     appraisals,

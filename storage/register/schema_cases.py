@@ -99,3 +99,23 @@ gaps = Table(
     Column("how", Text, nullable=False),
     Column("why", Text, nullable=False),
 )
+
+# What a unit reports of its cases of a period to the unit above, which accepts it or sends it back (两级审核汇总).
+unit_reports = Table(
+    "unit_reports",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("unit", Text, nullable=False),
+    Column("above", Text, nullable=False),  # the unit it goes to
+    Column("start_at", Text, nullable=False),
+    Column("end_at", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # of the body: what was submitted is what is accepted
+    Column("body", Text, nullable=False),  # counts, and which cases
+    Column("state", Text, nullable=False),  # submitted, accepted, returned
+    Column("submitted_by", Text, nullable=False),
+    Column("submitted_at", Text, nullable=False),
+    Column("decided_by", Text),
+    Column("decided_at", Text),
+    Column("why", Text),
+    Index("ix_unit_reports_above_state", "above", "state", "start_at"),
+)

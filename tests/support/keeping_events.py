@@ -26,6 +26,11 @@ def everything_of_keeping(facts: Facts, *, case: str, video: str, photo: str) ->
 
 def _of_cases(record: Any, case: str) -> None:
     record("unit-registered", "unit/uni-a", {"code": "01", "name": "一大队", "parent": None})
+    told = {"unit": "02", "above": "01", "start_at": START, "end_at": END, "body": {"cases": []}}
+    for report in ("rep-a", "rep-b"):
+        record("unit-report-submitted", f"unit-report/{report}", told, digest="0" * 64, count=0)
+    record("unit-report-accepted", "unit-report/rep-a", None, by="b", digest="0" * 64)
+    record("unit-report-returned", "unit-report/rep-b", {"why": "a case is missing"}, by="b", digest="0" * 64)
     revised = {"number": "2026-2", "title": "t", "item": None, "start_at": START, "end_at": END, "officers": ["7"]}
     more = {"kind": "task", "type": "JC", "unit": "01", "file_term": "P10Y", "source": "csv", "source_key": "9"}
     record("case-revised", f"case/{case}", {**revised, **more, "told": {"parties": [{"name": "某", "role": "当事人"}]}})

@@ -67,6 +67,9 @@ def _make_cases() -> None:
         op.create_index(f"ix_{table}_case_id", table, ["case_id"])
     conditions = _texts("noun subject code why set_by set_at", "lifted_at")
     _table("conditions", *conditions, key=("noun", "subject", "code"))
+    reports = "id unit above start_at end_at digest body state submitted_by submitted_at"
+    _table("unit_reports", *_texts(reports, "decided_by decided_at why"), key=("id",))
+    op.create_index("ix_unit_reports_above_state", "unit_reports", ["above", "state", "start_at"])
 
 
 def _make_keeping() -> None:
