@@ -2,7 +2,6 @@
 """This is where cases are opened, listed and shown; the other commands about cases are in the `case_…` modules."""
 
 import json
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +9,10 @@ import typer
 from app import clocks
 from app.cli import case_changes, case_fields, case_import, case_links
 from app.cli.case_fields import Number
+from app.cli.case_words import lines_of
 from app.cli.pages import After, Limit, following, place, print_page
-from app.cli.recordings import show_time
-from app.cli.session import AsJson, Home, out, report, session
+from app.cli.recordings import link_words, show_time
+from app.cli.session import AsJson, Home, out, print_table, report, session
 from app.cli.unit_names import codes_below
 from app.words import word
 from evidence import instant
@@ -81,11 +81,11 @@ def list_cases(
         rows = _told(connection, page.rows)
         body = {"cases": rows} | following(page)
         zone = settings.zone
-    columns = ("case", "title", "from", "to", "unit", "officers", "segments", "")
+    columns = ("case", "title", "from", "to", "unit", "officers", "segments", "state")
     cells = [
         (
             *(one["number"], one["title"], show_time(one["from"], zone), show_time(one["to"], zone), one["unit"]),
-            *(" ".join(one["officers"]), one["segments"], "closed" if one["closed"] else ""),
+            *(" ".join(one["officers"]), one["segments"], word("case", "closed" if one["closed"] else "open")),
         )
         for one in rows
     ]
@@ -105,14 +105,13 @@ def show(number: Number, limit: Limit = None, after: After = None, home: Home = 
         body = told | _papers(connection, row) | {"links": [dict(link) for link in page.rows]} | following(page)
         zone = settings.zone
     cells = [
-        (one["segment"], show_time(one["start_at"], zone), one["linked_by"], _why(json.loads(one["reason"])))
+        (one["segment"], show_time(one["start_at"], zone), one["linked_by"], link_words(json.loads(one["reason"])))
         for one in page.rows
     ]
     columns = ("segment", "from", "linked by", "why")
 
     def print_all() -> None:
-        for line in _lines(body):
-            out.print(line)
+        print_table(("", ""), lines_of(body, zone), empty="")
         print_page(columns, cells, body, empty="nothing is linked yet")
 
     report(body, as_json=as_json, show=print_all)
@@ -129,26 +128,6 @@ app.command("delay")(case_changes.delay)
 app.command("condition")(case_changes.condition)
 app.command("import")(case_import.import_file)
 app.command("pull")(case_import.pull_feed)
-
-
-def _why(reason: dict[str, Any]) -> str:
-    """The reason of a link in words."""
-    if reason["rule"] == "officer-window":
-        return f"officer {reason['officer']} within the case's time"
-    return str(reason.get("why") or word("linking", reason["rule"]))
-
-
-def _lines(body: dict[str, Any]) -> Iterator[str]:
-    """What is told of a case, for people."""
-    codes = [body[name] for name in ("kind", "type", "item", "unit") if body[name]]
-    closed = f"closed at {body['closed_at']}" if body["closed"] else "open"
-    yield f"{body['number']} {body['title']} ({' '.join(codes)}), {closed}; officers {' '.join(body['officers'])}"
-    for one in body["documents"]:
-        yield f"document {one['number'] or one['id']} {one['name']}: {one['start_at'] or '?'} to {one['end_at'] or '?'}"
-    for one in body["gaps"]:
-        yield f"interrupted {one['start_at']} to {one['end_at']}, {one['how']}: {one['why']}"
-    for one in body["conditions"]:
-        yield f"condition {one['code']}, set by {one['set_by']}: {one['why']}"
 
 
 def _told(connection: search.Connection, rows: list[search.Row]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where recordings are listed and looked at."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from fractions import Fraction
 from typing import Annotated, Any
@@ -101,6 +102,11 @@ def show_time(text: str | None, zone: tzinfo, *, grain: str = "seconds") -> str:
     return moment.isoformat(sep=" ", timespec=grain)
 
 
+def link_words(reason: Mapping[str, Any]) -> str:
+    """The reason of a link in words: a person's own, else what its rule says."""
+    return str(reason.get("why") or word("linking", reason["rule"]))
+
+
 def _show(body: dict[str, Any], zone: tzinfo) -> None:
     out.print(Text.assemble((body["id"], "bold"), f" {word('state', body['state'])}  {body['kind'] or ''}"))
     duration = "–" if body["duration"] is None else media_time.show(Fraction(body["duration"]))
@@ -129,7 +135,7 @@ def _show(body: dict[str, Any], zone: tzinfo) -> None:
         for one in body["segment_list"]
     ]
     print_table(("segment", "from", "to"), segments, empty="no segments")
-    links = [(one["case"], one["segment"], one["reason"].get("rule", "")) for one in body["cases"]]
+    links = [(one["case"], one["segment"], link_words(one["reason"])) for one in body["cases"]]
     print_table(("case", "segment", "why"), links, empty="unfiled")
     custody = [(e["seq"], show_time(e["at"], zone), e["kind"], e["actor"], e["leaf_index"]) for e in body["custody"]]
     print_table(("", "custody", "", "by", "log entry"), custody, empty="")

@@ -357,7 +357,10 @@ def test_the_commands_tell_the_whole_life_of_a_case(tmp_path: Path) -> None:
     assert (shown["unit"], shown["type"], shown["file_term"], shown["closed_at"]) == ("0101", "JC", "P30Y", None)
     assert shown["told"]["place"] == {"lat": "28.2", "lon": "112.9", "name": "某路", "radius_m": 200}
     assert "parties" not in shown["told"]
-    assert "condition PC-EVID" in evidock("case", "show", "2026-1", home=home).out
+    said = " ".join(evidock("case", "show", "2026-1", home=home).out.split())
+    assert "condition PC-EVID, cli:" in said
+    assert "handed in late site_inspection: 异地 (back at 2026-06-21 09:00:00+08:00)" in said
+    assert "place 某路 28.2, 112.9, 200 m" in said
     assert (shown["documents"], len(shown["gaps"]), shown["conditions"][0]["code"]) == ([], 1, "PC-EVID")
     assert [one["number"] for one in run("case", "list", "--unit", "01", "--open")["cases"]] == ["2026-1"]
     assert run("case", "list", "--closed")["cases"] == []
