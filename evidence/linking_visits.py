@@ -102,9 +102,10 @@ def _carried(desk: Desk, shot: Shot, match: Match, others: Sequence[Stretch]) ->
 
 def _near(desk: Desk, match: Match) -> None:
     rule, time, stretch = desk.rules.of(Kind.OFFICER_NEAR), match.time.span, match.stretch.span
-    if rule is None or time.padded(rule.before, rule.after).shared(stretch) <= 0:
+    if rule is None or time.padded(rule.before, rule.after).shared(stretch) < 0:
         return
-    if stretch.is_like(time, desk.rules.share):
+    # A photo has no length to compare.
+    if stretch.length == 0 or stretch.is_like(time, desk.rules.share):
         for shot in match.stretch.shots:
             desk.speak(shot, match.visit.work, rule, officer=match.stretch.officer or "", seconds_off=match.apart)
 

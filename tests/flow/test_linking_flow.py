@@ -20,6 +20,7 @@ from pipeline.linking import suggestions
 from pipeline.people import register_officer
 from storage.register import search
 from tests.support.cameras import CAMERA
+from tests.support.command import evidock
 from tests.support.home import NOON, Home, dsj_name, open_home, track
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -170,3 +171,62 @@ def test_footage_whose_officer_and_time_are_unknown_is_unfiled_and_breaks_nothin
     home.open_case("2026-1", "000007", start=NOON - HOUR, end=NOON + HOUR)
     recording = home.ingest_one(track(home.settings.home.parent / "card", "walk.nmea"))["id"]
     assert home.cases_of(recording) == set()
+
+
+# --- the inbox ------------------------------------------------------------------------------------
+
+
+def inbox(home: Home, *options: str) -> dict[str, Any]:
+    said = evidock("inbox", *options, "--json", home=home.settings.home)
+    assert said.status == 0, said.err
+    return said.json
+
+
+def waiting(home: Home) -> str:
+    """A recording that is suggested for case 2026-1."""
+    home.open_case("2026-1", "000007", start=NOON + 20 * MINUTE, end=NOON + 21 * MINUTE)
+    return film(home, NOON)
+
+
+def test_the_inbox_lists_what_no_case_holds_with_the_likeliest_case_and_why(home: Home) -> None:
+    recording = waiting(home)
+    [one] = inbox(home)["recordings"]
+    assert one["id"] == recording
+    assert [(it["case"], it["score"]) for it in one["suggestions"]] == [("2026-1", 500)]
+    assert [it["rule"] for it in one["suggestions"][0]["reasons"]] == ["officer-near"]
+    assert "near its time" in evidock("inbox", home=home.settings.home).out
+
+
+def test_an_accepted_suggestion_is_a_persons_link(home: Home) -> None:
+    recording = waiting(home)
+    assert evidock("inbox", "accept", recording, "2026-1", home=home.settings.home).status == 0
+    assert [link.reason["rule"] for link in links(home, recording)] == ["person"]
+    assert inbox(home)["recordings"] == []
+
+
+def test_a_dismissed_suggestion_is_made_no_more_and_linked_by_no_rule(home: Home) -> None:
+    recording = waiting(home)
+    done = evidock("inbox", "dismiss", recording, "2026-1", "--why", "a button test", home=home.settings.home)
+    assert done.status == 0
+    [one] = inbox(home)["recordings"]
+    assert one["suggestions"] == []
+    revise(home, "2026-1", start=NOON - MINUTE)
+    assert home.cases_of(recording) == set()
+
+
+def test_what_nothing_suggests_cannot_be_dismissed(home: Home) -> None:
+    recording = film(home, NOON)
+    home.open_case("2026-1", "000099", start=NOON + 5 * HOUR, end=NOON + 6 * HOUR)
+    said = evidock("inbox", "dismiss", recording, "2026-1", "--why", "no", home=home.settings.home)
+    assert "nothing suggests" in said.err
+
+
+def test_the_inbox_is_given_out_page_by_page_and_by_unit(home: Home) -> None:
+    register_officer(Officer("000007", name="o", unit="一中队"), ports=home.ports, now=clocks.now())
+    theirs = [film(home, NOON + at * HOUR, number=at) for at in range(3)]
+    other = film(home, NOON + 4 * HOUR, officer="000009", number=4)
+    first = inbox(home, "--limit", "2", "--unit", "一中队")
+    rest = inbox(home, "--limit", "2", "--unit", "一中队", "--after", first["next"])
+    assert [one["id"] for one in (*first["recordings"], *rest["recordings"])] == theirs
+    assert "next" not in rest
+    assert [one["id"] for one in inbox(home)["recordings"]] == [*theirs, other]

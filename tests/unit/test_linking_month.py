@@ -8,7 +8,7 @@ from bench.linking.noise import HARSH, REALISTIC
 from bench.linking.told import Told
 from pipeline.linking_rules import built_in
 
-SEED = 101
+SEED = 104  # months differ: docs/benchmarks/linking.md has several, the worst among them
 
 
 @cache
