@@ -47,7 +47,7 @@ class Claim:
 
     A time is ISO 8601 text: without zone when it is the camera's local clock, with one when the source
     gives it. Fields in use: device officer officer_unbound start start_date clock_zone kind mark important
-    encrypted maker import_date note.
+    encrypted maker import_date note case place (a case number from a terminal; `lat,lon` in decimal degrees).
 
     Raises:
         BadInput: the value is empty, too long, or holds what cannot be shown as it is.
