@@ -8,6 +8,7 @@ Nothing is removed here, and nothing becomes so: what is due is a person's to ap
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -89,15 +90,20 @@ def answers(ports: Ports, now: datetime, progress: Progress = unheard) -> Iterat
     with ports.register.view() as connection:
         judge = Judge(rulebook_at(connection, ports, now), figures(), now)
         total = max(keeping.count(connection), 1)
-    after, done = "", 0
-    while True:
-        with ports.register.view() as connection:
-            page = keeping.page(connection, after=after, limit=judge.figures.page)
-        if not page:
-            return
-        yield [Answered(entry, *judge.answer(entry)) for entry in page if entry.state not in GONE]
-        after, done = page[-1].id, done + len(page)
-        progress(min(done / total, 1.0))
+    done = 0
+    with ThreadPoolExecutor(1, "pages") as reader:
+        waiting = reader.submit(_page, ports, "", judge.figures.page)
+        while page := waiting.result():
+            # The next page is read while this one is judged and written.
+            waiting = reader.submit(_page, ports, page[-1].id, judge.figures.page)
+            yield [Answered(entry, *judge.answer(entry)) for entry in page if entry.state not in GONE]
+            done += len(page)
+            progress(min(done / total, 1.0))
+
+
+def _page(ports: Ports, after: str, limit: int) -> list[Entry]:
+    with ports.register.view() as connection:
+        return keeping.page(connection, after=after, limit=limit)
 
 
 def sweep(ports: Ports, now: datetime, progress: Progress = unheard) -> Swept:
