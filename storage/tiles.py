@@ -75,6 +75,19 @@ class TiledLog:
             yield from split_bundle(self._bundle(number, width), width)[skip:]
             start = number * TILE_WIDTH + width
 
+    def laid_down(self, size: int) -> int:
+        """How many entries rest, of which `size` are under a checkpoint: a writer that died may have left more.
+
+        Their places are taken for ever, as `append` says.
+        """
+        number, found = size // TILE_WIDTH, size
+        while widest := self._widest(entries_key(number)):
+            found = max(found, number * TILE_WIDTH + widest)
+            if widest < TILE_WIDTH:
+                break
+            number += 1
+        return found
+
     def subtree(self, size: int) -> SubtreeReader:
         """A reader of complete subtrees of the log at `size`; it remembers tiles, so use one for many proofs.
 

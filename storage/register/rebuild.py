@@ -62,7 +62,8 @@ def bring_forward(
             register: one of them has events that the other has not.
     """
     newest = log.newest()
-    size = 0 if newest is None else newest.size
+    # Also what a publisher laid down and did not come to sign: its places are taken, and nothing else fits there.
+    size = log.tiles.laid_down(0 if newest is None else newest.size)
     begin, brought = min(_numbered(register), size), 0
     if begin:
         _check_joint(register, log, begin - 1)

@@ -20,6 +20,7 @@ from pipeline import archive, audit
 from pipeline.appraise import Wish
 from pipeline.tombstone import HOT
 from storage.s3.client import S3Client
+from storage.tiles import TiledLog
 from tests.support.ceph import memory_gateway
 from tests.support.chaos import times
 from tests.support.ending import LATER, Ending, ending, tracks
@@ -98,6 +99,31 @@ def lose_register(folder: Path, **settings: str) -> None:
         path.unlink()
     given = {f"EVIDOCK_{name.upper()}": value for name, value in settings.items()}
     rebuild_register(load_settings({"EVIDOCK_HOME": str(folder / "home"), **given}))
+
+
+def test_events_that_a_killed_publisher_laid_down_are_brought_back_by_a_rebuild(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else their places in the log would be taken by nothing known, and no event could ever be published again."""
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with ending(tmp_path) as at:
+        [one] = tracks(at, tmp_path, 1)
+        at.home.publish()
+        at.appraise(one)
+        monkeypatch.setattr(TiledLog, "_append_tiles", killed)
+        with pytest.raises(KeyboardInterrupt):
+            at.home.publish()
+        monkeypatch.undo()
+    lose_register(tmp_path)
+    with ending(tmp_path) as at:
+        assert at.home.story(one)[-1] == "appraised"
+        listed = at.propose(one)
+        at.approve(listed)
+        assert at.run(listed).is_finished
+        assert_sound(at, why="after the rebuild")
 
 
 def test_killed_at_any_act_on_a_folder_the_next_run_finishes_it(
