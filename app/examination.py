@@ -20,6 +20,7 @@ from app.wiring import (
     wired,
 )
 from evidence.errors import BadInput, EvidockError, WrongState
+from pipeline.catalogs.in_force import catalog_now
 from pipeline.catalogs.load import DEFAULT, load_catalog
 from pipeline.media.tools import find_ffmpeg
 from storage import layout
@@ -54,7 +55,7 @@ def examine_installation(settings: Settings) -> list[Check]:
             "time authority",
             lambda s: ", ".join(f"{one.name} (trust {one.trust})" for one in open_authorities(s, now=clocks.now())),
         ),
-        ("catalog", lambda s: load_catalog(s.catalog or DEFAULT).id),
+        ("catalog", _catalog),
         ("ffmpeg", lambda s: find_ffmpeg(s.ffmpeg).version),
         ("media sandbox", walls.found),
         ("broker", lambda s: s.broker_url if s.broker_url != "embedded:" else f"embedded, {find_server()}"),
@@ -150,6 +151,13 @@ def _register(settings: Settings) -> str:
     return f"{without_password(settings.register_url)}; jobs: " + (
         ", ".join(f"{n} {state}" for state, n in sorted(counts.items())) or "none"
     )
+
+
+def _catalog(settings: Settings) -> str:
+    """The version in force: the settings' own counts until one is adopted, and is read in any case."""
+    load_catalog(settings.catalog or DEFAULT)
+    with wired(settings, actor="doctor") as ports:
+        return catalog_now(ports, clocks.now()).id
 
 
 def _log(settings: Settings) -> str:

@@ -29,7 +29,9 @@ def propose(recordings: Sequence[str], *, why: str, judge: DecisionOf, most: int
         Conflict: one is on another list.
     """
     wanted = sorted(recordings)
-    if not wanted or len(wanted) > most or len(set(wanted)) != len(wanted):
+    if not wanted:
+        raise BadInput("nothing waits for a disposal list: appraise what is due first (`evidock appraise list`)")
+    if len(wanted) > most or len(set(wanted)) != len(wanted):
         raise BadInput(f"a disposal list has from 1 to {most} recordings, each once; these are {len(wanted)}")
     identifier = ids.opaque("dis", ports.chance(10))
     with ports.register.begin() as facts:

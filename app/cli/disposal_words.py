@@ -11,11 +11,14 @@ from typing import Any
 
 from app.cli.recordings import show_time
 from app.cli.session import out, print_table
+from app.words import word
 from evidence import instant
 from evidence.errors import BadInput, StoreUnavailable
 from pipeline.disposal_list import DisposalList
 from pipeline.dispose import Ran
 from pipeline.tombstone import COLUMNS
+
+_INSTANTS = frozenset({"start_at", "until", "proposed_at", "approved_at", "gone_at"})
 
 # A cell that begins so would be a formula to a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -89,27 +92,40 @@ def show_ran(done: Ran, zone: tzinfo) -> None:
         out.print(f"  the list is carried out: `evidock dispose register {done.disposal}`")
 
 
-def write_register(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+def show_register(lines: Sequence[Mapping[str, Any]], zone: tzinfo) -> None:
+    """A disposal register for people: what went, when, and who agreed."""
+    shown = ("recording", "sha256", "until", "proposed_by", "approved_by", "gone_at")
+    rows = [[_value(name, line[name], zone) for name in shown] for line in lines]
+    print_table([word("register", name) for name in shown], rows, empty="")
+
+
+def write_register(file: Path, lines: Sequence[Mapping[str, Any]], zone: tzinfo) -> None:
     """Write a disposal register as CSV or JSON, as the file's name says; over an older one.
+
+    CSV is for people: columns in their language, times in `zone`, with its offset. JSON has UTC.
 
     Raises:
         BadInput: it ends otherwise. StoreUnavailable: it cannot be written.
     """
     if file.suffix not in (".csv", ".json"):
         raise BadInput(f"{file.name} must end with .csv or .json")
-    text = json.dumps(list(lines), ensure_ascii=False, indent=1) + "\n" if file.suffix == ".json" else _csv(lines)
+    text = json.dumps(list(lines), ensure_ascii=False, indent=1) + "\n" if file.suffix == ".json" else _csv(lines, zone)
     try:
         file.write_bytes(text.encode("utf-8-sig" if file.suffix == ".csv" else "utf-8"))
     except OSError as error:
         raise StoreUnavailable(f"{file} cannot be written: {error.strerror}") from error
 
 
-def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
+def _csv(lines: Sequence[Mapping[str, Any]], zone: tzinfo) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(COLUMNS)
-    writer.writerows([[_cell(line[name]) for name in COLUMNS] for line in lines])
+    writer.writerow([word("register", name) for name in COLUMNS])
+    writer.writerows([[_cell(_value(name, line[name], zone)) for name in COLUMNS] for line in lines])
     return buffer.getvalue()
+
+
+def _value(name: str, value: Any, zone: tzinfo) -> Any:
+    return show_time(value, zone) if value is not None and name in _INSTANTS else value
 
 
 def _cell(value: Any) -> str:

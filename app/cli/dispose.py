@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.disposal_words import show_list, show_ran, tell_list, tell_ran, write_register
+from app.cli.disposal_words import show_list, show_ran, show_register, tell_list, tell_ran, write_register
+from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, progress_bar, report, session
 from app.endings import judge_at, steady
 from app.places import open_places
@@ -112,14 +113,16 @@ def list_lists(home: Home = None, as_json: AsJson = False) -> None:
 
     - `evidock dispose list`
     """
-    with session(home) as (ports, _), ports.register.view() as connection:
+    with session(home) as (ports, settings), ports.register.view() as connection:
         rows = ends.every_disposal(connection)
+        zone = settings.zone
     body = {"lists": [dict(row) | {"stands": _stands(row)} for row in rows]}
     columns = ("list", "recordings", "is", "proposed by", "approved by", "can be undone until")
     cells = [
         (
             *(one["id"], one["count"], word("disposal", one["stands"])),
-            *(one["proposed_by"], one["approved_by"], one["grace_until"]),
+            *(one["proposed_by"], one["approved_by"]),
+            "" if one["grace_until"] is None else show_time(one["grace_until"], zone),
         )
         for one in body["lists"]
     ]
@@ -149,18 +152,16 @@ def register(
 
     - `evidock dispose register dis-abcdefghij234567 -o register.csv`
     """
-    with session(home) as (ports, _):
-        told = read_list(disposal, ports=ports)
+    with session(home) as (ports, settings):
+        told, zone = read_list(disposal, ports=ports), settings.zone
         with ports.register.view() as connection:
             lines = register_lines(told, ends.tombstones_of(connection, disposal))
     if not lines:
         raise WrongState(f"nothing of {disposal} was disposed of yet")
     if file is not None:
-        write_register(file, lines)
+        write_register(file, lines, zone)
     body = {"disposal": disposal, "is_finished": told.is_finished, "lines": lines}
-    columns = ("recording", "sha256", "kept until", "approved by", "gone")
-    rows = [(one["recording"], one["sha256"], one["until"], one["approved_by"], one["gone_at"]) for one in lines]
-    report(body, as_json=as_json, show=lambda: print_table(columns, rows, empty=""))
+    report(body, as_json=as_json, show=lambda: show_register(lines, zone))
 
 
 def _stands(row: Any) -> str:

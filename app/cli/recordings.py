@@ -70,26 +70,29 @@ def show(
     report(body, as_json=as_json, show=lambda: _show(body, zone))
 
 
-def _made(made: dict[str, Any]) -> str:
-    gone = f"  removed at {made['removed_at']}" if made["removed_at"] else ""
+def _made(made: dict[str, Any], zone: tzinfo) -> str:
+    gone = f"  removed at {show_time(made['removed_at'], zone)}" if made["removed_at"] else ""
     return f"sha256:{made['sha256']}{gone}"
 
 
-def _fate(body: dict[str, Any]) -> list[tuple[str, str]]:
+def _fate(body: dict[str, Any], zone: tzinfo) -> list[tuple[str, str]]:
     """How its life ends, as far as that is decided."""
     told = []
     if body["appraisal"] is not None:
-        until = f" until {body['appraisal']['until']}" if body["appraisal"]["until"] else ""
+        until = f" until {show_time(body['appraisal']['until'], zone)}" if body["appraisal"]["until"] else ""
         told.append(("appraised", f"{body['appraisal']['decision']}{until}: {body['appraisal']['why']}"))
     if body["disposal"] is not None:
         told.append(("disposal list", body["disposal"]))
     if body["archive"] is not None:
         left = "restored" if body["archive"]["restored_at"] else "`evidock archive restore` brings it back"
-        told.append(("archived", f"{body['archive']['archived_at']} at {body['archive']['place']}; {left}"))
+        told.append(
+            ("archived", f"{show_time(body['archive']['archived_at'], zone)} at {body['archive']['place']}; {left}")
+        )
     stone = body["tombstone"]
     if stone is not None:
         people = f"{stone['told'].get('proposed_by')} and {stone['told'].get('approved_by')}"
-        when = f"{stone['disposed_at']}, agreed by {people}" if stone["disposed_at"] else "under way"
+        gone = f"{show_time(stone['disposed_at'], zone)}, agreed by {people}"
+        when = gone if stone["disposed_at"] else "under way"
         told.append(("disposed of", f"{when}, list {stone['disposal']}"))
     return told
 
@@ -118,8 +121,8 @@ def _show(body: dict[str, Any], zone: tzinfo) -> None:
         ("catalog item", body["item"]),
         ("problem", body["problem_text"]),
         *((f"original {one['position']}", f"{one['name']}  sha256:{one['sha256']}") for one in body["originals"]),
-        *((made["kind"], _made(made)) for made in body["derivatives"]),
-        *_fate(body),
+        *((made["kind"], _made(made, zone)) for made in body["derivatives"]),
+        *_fate(body, zone),
     ]
     print_table(("", ""), [fact for fact in facts if fact[1]], empty="")
     for field in body["conflicts"]:
