@@ -92,6 +92,9 @@ def test_a_video_goes_with_all_that_was_made_of_it_and_the_log_proves_it(
         assert rebuilt == at.home.facts()
         with pytest.raises(WrongState, match="was disposed of"):
             clip(video, SECOND, tmp_path / "out.mp4", ports=at.home.ports, now=LATER)
+        with at.home.ports.register.leasing() as connection:
+            connection.exec_driver_sql("DELETE FROM derivatives WHERE kind = 'fingerprint'")
+        assert open_missing_jobs(ports=at.home.ports, now=clocks.now()) == [], "what it never had is not made any more"
 
 
 def _derivatives(at: Ending, recording: str) -> list[search.Row]:
