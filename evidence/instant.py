@@ -15,7 +15,8 @@ def to_text(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise BadInput(f"a time without a zone is not an instant: {moment.isoformat()}")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: it writes a year below 1000 with fewer than four digits, and the text would sort wrongly.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def from_text(text: str) -> datetime:
@@ -31,4 +32,7 @@ def from_text(text: str) -> datetime:
         raise BadInput(f"not an RFC 3339 time: {text!r} (write 2026-06-19T10:03:24+08:00)") from error
     if moment.tzinfo is None:
         raise BadInput(f"{text!r} has no zone (write 2026-06-19T10:03:24+08:00)")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise BadInput(f"{text!r} is in no year of the calendar (1 to 9999)") from error

@@ -73,6 +73,7 @@ case_documents = Table(
     Column("end_at", Text),
     Column("officers", Text, nullable=False, server_default="[]"),
     Column("withdrawn_at", Text),
+    Index("ix_case_documents_start", "start_at", "end_at"),
 )
 
 # Conditions of the catalog (永久保存情形) that a person set on a recording or a case.

@@ -65,6 +65,7 @@ def _make_cases() -> None:
     _table("gaps", *_texts("id case_id start_at end_at how why"), _of_case("gaps"), key=("id",))
     for table in ("case_documents", "gaps"):
         op.create_index(f"ix_{table}_case_id", table, ["case_id"])
+    op.create_index("ix_case_documents_start", "case_documents", ["start_at", "end_at"])
     conditions = _texts("noun subject code why set_by set_at", "lifted_at")
     _table("conditions", *conditions, key=("noun", "subject", "code"))
     reports = "id unit above start_at end_at digest body state submitted_by submitted_at"
