@@ -4,7 +4,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from evidence import instant
+from evidence.custody import Happening
 from evidence.errors import BadInput, Conflict
+from evidence.ids import stream_of
 from evidence.steady_clock import Doubt, Mark, Reading, Steady, steady
 from pipeline.retention_figures import figures
 from storage.register import clock_marks
@@ -41,8 +44,8 @@ def look(register: Register, reading: Reading) -> Clock:
     return Clock(steady(found, reading, figures().clock), reading, found[-1] if found else None)
 
 
-def confirm(register: Register, reading: Reading, *, why: str) -> datetime:
-    """Take a person's word that the wall clock is right; steady time from now on.
+def confirm(register: Register, reading: Reading, *, why: str, actor: str) -> datetime:
+    """Take a person's word that the wall clock is right, for the record; steady time from now on.
 
     Raises:
         BadInput: no reason is given.
@@ -51,9 +54,14 @@ def confirm(register: Register, reading: Reading, *, why: str) -> datetime:
     """
     if not why.strip():
         raise BadInput("say why the clock is right, for the record: --why")
-    with register.leasing() as connection:
-        told = steady(clock_marks.marks(connection), reading, figures().clock)
+    with register.begin() as facts:
+        told = steady(clock_marks.marks(facts.connection), reading, figures().clock)
         if reading.wall < told.now:
             raise Conflict(f"the clock shows {reading.wall}, and {told.now} was reached already: set the clock first")
-        clock_marks.put(connection, reading, at=reading.wall, is_confirmed=True)
+        clock_marks.put(facts.connection, reading, at=reading.wall, is_confirmed=True)
+        moments = {"at": instant.to_text(reading.wall), "was": instant.to_text(told.now)}
+        said = Happening(
+            "clock-confirmed", stream_of("clock", reading.place), facts=moments, detail={"why": why.strip()}
+        )
+        facts.record(said, actor=actor, at=reading.wall)
     return reading.wall

@@ -69,7 +69,7 @@ def confirm(
     - `evidock retention clock confirm --why "the server was off for the holidays"`
     """
     with session(home) as (ports, settings):
-        now = steady.confirm(ports.register, clocks.reading(ports.place), why=why)
+        now = steady.confirm(ports.register, clocks.reading(ports.place), why=why, actor=ports.actor)
     body = {"now": instant.to_text(now)}
     told = f"keeping is counted at {show_time(body['now'], settings.zone)}"
     report(body, as_json=as_json, show=lambda: out.print(told))

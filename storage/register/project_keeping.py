@@ -235,6 +235,10 @@ def _restored(connection: Connection, event: CustodyEvent, _: Detail) -> None:
     _set_archive(connection, event, restored_at=_at(event))
 
 
+def _clock_confirmed(_: Connection, __: CustodyEvent, ___: Detail) -> None:
+    """A person's word; the mark it is about belongs to the running system."""
+
+
 KINDS: dict[str, Apply] = {
     "appraised": _appraised,
     "archived": _archived,
@@ -242,6 +246,7 @@ KINDS: dict[str, Apply] = {
     "catalog-filed": _catalog_filed,
     "catalog-proposed": _catalog_proposed,
     "catalog-withdrawn": _catalog_withdrawn,
+    "clock-confirmed": _clock_confirmed,
     "derivative-removed": _derivative_removed,
     "disposal-approved": _disposal_approved,
     "disposal-finished": _disposal_finished,

@@ -239,7 +239,7 @@ retention = Table(
     Index("ix_retention_outcome_until", "outcome", "until", "recording"),
 )
 
-# What the clock said, and how long this boot had run: a clock that jumps shows.
+# How far steady time had come when a boot had run so long: a clock that jumps shows.
 clock_marks = Table(
     "clock_marks",
     metadata,

@@ -70,6 +70,7 @@ def _of_holds(record: Any, video: str) -> None:
     for hold in ("hol-a", "hol-b"):
         record("hold-placed", f"hold/{hold}", {"why": "复议", "authority": None}, noun="recording", subject=video)
     record("hold-lifted", "hold/hol-a", {"why": "over"}, by="b")
+    record("clock-confirmed", "clock/here", {"why": "the radio says so"}, at=END, was=START)
     record("reviewed", f"recording/{video}", {"why": "a test press"})
     record("lock-extended", f"recording/{video}", None, mode="compliance", until=END)
 

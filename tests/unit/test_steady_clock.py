@@ -243,17 +243,19 @@ def test_a_person_who_confirms_the_clock_is_believed(local: Home) -> None:
     machine.reboot(off=90 * DAY)
     assert telling.steady_now(register, machine.reading).doubt is Doubt.AHEAD
     with pytest.raises(BadInput, match="--why"):
-        telling.confirm(register, machine.reading, why=" ")
-    telling.confirm(register, machine.reading, why="the server was moved")
+        telling.confirm(register, machine.reading, why=" ", actor="cli:li")
+    telling.confirm(register, machine.reading, why="the server was moved", actor="cli:li")
     assert telling.steady_now(register, machine.run(HOUR).reading) == Steady(machine.wall, None, timedelta(0))
     assert any(mark.is_confirmed for mark in _marks(register))
+    said = local.events(f"clock/{machine.reading.place}")
+    assert [(one["kind"], one["actor"]) for one in said] == [("clock-confirmed", "cli:li")]
 
 
 def test_a_clock_that_is_behind_cannot_be_confirmed(local: Home) -> None:
     register, machine = local.ports.register, Machine()
     telling.steady_now(register, machine.reading)
     with pytest.raises(Conflict, match="set the clock first"):
-        telling.confirm(register, machine.set(-DAY).reading, why="it is right")
+        telling.confirm(register, machine.set(-DAY).reading, why="it is right", actor="cli:li")
 
 
 def _marks(register: Register) -> tuple[Mark, ...]:
