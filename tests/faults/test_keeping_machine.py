@@ -49,6 +49,11 @@ class Stock:
     world: World
     played = disposed = undone = steps = 0
 
+    @classmethod
+    def told(cls) -> str:
+        """How far it has come."""
+        return f"{cls.steps} steps in {cls.played} lives: {cls.disposed} disposed of, {cls.undone} taken back in time"
+
 
 class Keeping(RuleBasedStateMachine):
     def __init__(self) -> None:
@@ -77,6 +82,8 @@ class Keeping(RuleBasedStateMachine):
                 assert report.verdict is Verdict.PROVEN or unfinished, report.findings
             Stock.disposed += self.world.disposed
             Stock.undone += self.world.undone
+            if Stock.played % 50 == 0:
+                print(Stock.told(), flush=True)
         finally:
             self.opened.__exit__(None, None, None)
             shutil.rmtree(self.folder)
@@ -158,7 +165,7 @@ class Keeping(RuleBasedStateMachine):
     @precondition(lambda self: self.world.holds)
     @rule(number=_some)
     def a_hold_is_lifted(self, number: int) -> None:
-        self.world.lift(sorted(self.world.holds)[number % len(self.world.holds)])
+        self.world.lift(list(self.world.holds)[number % len(self.world.holds)])  # ids are chance, their order is not
 
     @rule(number=_some, item=st.sampled_from(ITEMS))
     def it_is_called_another_matter(self, number: int, item: str) -> None:
@@ -241,8 +248,6 @@ def test_nothing_goes_under_hold_in_an_open_case_before_its_floor_or_on_one_pers
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(seeded_by(chance.getrandbits(32))(Keeping), settings=how)
-    print(
-        f"{Stock.steps} steps in {Stock.played} lives: {Stock.disposed} disposed of, {Stock.undone} taken back in time"
-    )
+    print(Stock.told())
     assert Stock.disposed, "chance never came so far"
     assert Stock.undone
