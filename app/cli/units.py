@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app import clocks
+from app.cli import unit_reports
 from app.cli.officers import end_list, print_listed
 from app.cli.session import AsJson, Home, out, print_table, report, session
 from evidence import instant
@@ -17,6 +18,7 @@ from pipeline.units import COUNTED, case_counts, parents_of, register_unit
 from storage.register import casebook
 
 app = typer.Typer(no_args_is_help=True, help="The agency and its units: register them, count their cases.")
+app.add_typer(unit_reports.app, name="report")
 
 
 @app.command("add")
