@@ -43,7 +43,7 @@ def coverage(
     """Hold a case, or all cases of a unit and period, against the recording catalog: what is present, what is missing.
 
     - `evidock catalog coverage --case 2026-017`
-    - `evidock catalog coverage --unit 4304 --from 2026-01-01T00:00:00+08:00 --to 2027-01-01T00:00:00+08:00 -o year.csv`
+    - `evidock catalog coverage --unit 0101 --from 2026-01-01T00:00:00+08:00 --to 2027-01-01T00:00:00+08:00 -o year.csv`
     """
     if case is not None:
         if (unit, start, end) != (None, None, None):
@@ -235,13 +235,20 @@ def _in_order(matrix: Matrix, catalog: Catalog) -> list[tuple[tuple[str, str], T
 
 
 def _show_matrix(matrix: Matrix, header: Sequence[str], rows: Rows) -> None:
-    # What is nowhere found needs no column on a screen; the file has all.
-    kept = [n for n, name in enumerate(header) if n < 2 + len(_COUNTS) or rows[-1][n] != "0"]
-    print_table([header[n] for n in kept], [[row[n] for n in kept] for row in rows], empty="")
-    units = [(unit or "", *_counts(tally)[: len(_COUNTS)]) for unit, tally in _by_unit(matrix)]
+    # Findings have no room beside the counts on a screen; the file has a column for each.
+    wide = 2 + len(_COUNTS)
+    print_table(header[:wide], [row[:wide] for row in rows], empty="")
+    print_table(_heads("findings", "number"), _findings(header[wide:], rows, wide), empty="")
+    units = [(unit or word("coverage", "no-unit"), *_counts(tally)[: len(_COUNTS)]) for unit, tally in _by_unit(matrix)]
     print_table(_heads("unit", *_COUNTS), units, empty="")
     for code, number in sorted(matrix.doubts.items()):
         out.print(f"{word('coverage', code)}: {number}")
+
+
+def _findings(names: Sequence[str], rows: Rows, first: int) -> Rows:
+    """Each finding that there is: its word, and how many cells of the whole have it."""
+    total = rows[-1][first:]
+    return [(name, number) for name, number in zip(names, total, strict=True) if number != "0"]
 
 
 def _by_unit(matrix: Matrix) -> list[tuple[str | None, Tally]]:
