@@ -10,6 +10,7 @@ from evidence.errors import BadInput
 
 _PERIOD = re.compile(r"P([1-9][0-9]{0,4})([DMY])", re.ASCII)
 _LONGEST_YEARS = 1000
+_SHORTEST = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Term:
             return None
         months = start.year * 12 + start.month - 1 + self.months
         year, month = months // 12, months % 12 + 1
-        day = min(start.day, calendar.monthrange(year, month)[1])
+        # Every month has 28 days; asking how long one is takes longer than all the rest.
+        day = start.day if start.day <= _SHORTEST else min(start.day, calendar.monthrange(year, month)[1])
         return start.replace(year=year, month=month, day=day) + timedelta(days=self.days)
 
     def to_text(self) -> str:

@@ -49,6 +49,8 @@ def _add_columns() -> None:
     for table, columns in added.items():
         for column in columns:
             op.add_column(table, column)
+    op.drop_index("ix_case_links_recording_withdrawn", table_name="case_links")
+    op.create_index("ix_case_links_recording_withdrawn", "case_links", ["recording", "withdrawn_at", "case_id"])
     op.create_index("ix_cases_unit_start", "cases", ["unit", "start_at", "id"])
     op.create_index("ix_cases_source", "cases", ["source", "source_key"])
 
