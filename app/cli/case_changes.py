@@ -18,7 +18,7 @@ from pipeline.case_codes import codes_now
 
 _CLEARED: dict[str, object] = {
     **dict.fromkeys(("item", "type", "unit", "file_term", "place", "draw"), None),
-    **dict.fromkeys(("links", "parties"), ()),
+    **dict.fromkeys(("links", "parties", "delays"), ()),
 }
 Moment = Annotated[str | None, typer.Option(help="RFC 3339 time.", show_default=False)]
 
@@ -44,7 +44,10 @@ def revise(
     ] = None,
     source_key: Annotated[str | None, typer.Option(help="What it is called there.", show_default=False)] = None,
     clear: Annotated[
-        list[str] | None, typer.Option(help="Field to empty; may be repeated.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            help="Field to empty, such as unit, file-term, links, delays; may be repeated.", show_default=False
+        ),
     ] = None,
     home: Home = None,
     as_json: AsJson = False,

@@ -14,11 +14,12 @@ import pytest
 from app import clocks
 from evidence.agency import Unit
 from evidence.case import CaseBody, Document
+from evidence.case_told import Delay
 from evidence.coverage import cover
 from evidence.coverage_matrix import Matrix
 from evidence.coverage_terms import Cell, Certificate, CoveredCase, Explained, Filmed, Paper, Status, Yardstick
 from pipeline.case_papers import explain_gap, file_document, withdraw_document
-from pipeline.casework import link, open_case, revise_case
+from pipeline.casework import explain_delay, link, open_case, revise_case
 from pipeline.coverage import case_of, coverage_of_case, matrix_of, yardstick_of
 from pipeline.coverage_figures import load_limits
 from pipeline.units import register_unit
@@ -89,6 +90,18 @@ def test_an_explanation_a_second_officer_and_a_withdrawn_paper_change_the_answer
 
     withdraw_document(number, told, why="filed twice", ports=home.ports, now=now)
     assert coverage_of_case(number, ports=home.ports, now=now).cells == ()
+
+
+def test_a_reason_that_was_told_excuses_what_came_late_until_it_is_taken_back(home: Home, number: str) -> None:
+    now = clocks.now()
+    explain_delay(number, Delay("异地办案", link="compulsion", returned=now - HOUR), ports=home.ports, now=now)
+    revise_case(number, {"title": "told anew"}, ports=home.ports, now=now)
+    assert codes(only_cell(home, number))[0] == "extended"
+
+    taken_back = evidock("case", "revise", number, "--clear", "delays", home=home.settings.home)
+
+    assert taken_back.status == 0
+    assert codes(only_cell(home, number))[0] == "late"
 
 
 def test_what_a_person_unlinked_serves_nothing(home: Home, number: str) -> None:
