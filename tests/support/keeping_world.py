@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ PEOPLE = ("cli:zhang", "cli:li", "cli:ZHANG")
 Act = Callable[[], None]
 
 
+@cache
+def _book() -> Mapping[str, Any]:
+    """The catalog's YAML, read by hand once."""
+    book: Mapping[str, Any] = yaml.safe_load(DEFAULT.read_text("utf-8"))
+    return book
+
+
 class Stopped(Exception):
     """The worker is gone: killed between two calls to the store."""
 
@@ -60,7 +68,7 @@ class World:
 
     home: Home
     folder: Path
-    book: Mapping[str, Any] = field(default_factory=lambda: yaml.safe_load(DEFAULT.read_text("utf-8")))
+    book: Mapping[str, Any] = field(default_factory=lambda: _book())
     recordings: dict[str, SimRecording] = field(default_factory=dict)
     cases: dict[str, SimCase] = field(default_factory=dict)
     holds: dict[str, tuple[str, str]] = field(default_factory=dict)
