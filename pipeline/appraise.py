@@ -94,7 +94,7 @@ def _check(connection: Connection, recording: str, wish: Wish, judge: DecisionOf
         raise Conflict(f"{recording} is on the disposal list {listed}: undo that first", disposal=listed)
     outcome = judge(connection, recording).outcome
     if outcome not in _MAY[wish]:
+        why = f"`evidock retention explain {recording}` tells why"
         raise WrongState(
-            f"{recording} cannot be appraised so, it is {outcome} (`evidock retention explain {recording}` tells why)",
-            outcome=outcome,
+            f"{recording} cannot be appraised so: the answer is {outcome.value!r} ({why})", outcome=outcome
         )

@@ -80,4 +80,6 @@ def _appraise(recordings: list[str], wish: Wish, *, why: str, until: str | None,
         now = steady(ports)
         appraise_recordings(recordings, wish, why=why, until=moment, judge=judge_at(ports, now), ports=ports, now=now)
     body = {"decision": wish.value, "recordings": sorted(set(recordings))}
-    report(body, as_json=as_json, show=lambda: out.print(f"{len(body['recordings'])} recordings: {wish}"))
+    report(
+        body, as_json=as_json, show=lambda: out.print(f"{len(body['recordings'])} appraised: {word('appraised', wish)}")
+    )

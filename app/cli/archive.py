@@ -106,11 +106,13 @@ def list_archived(home: Home = None, as_json: AsJson = False) -> None:
 
     - `evidock archive list`
     """
-    with session(home) as (ports, _), ports.register.view() as connection:
+    with session(home) as (ports, settings), ports.register.view() as connection:
         found = ends.every_archive(connection)
     columns = ("recording", "where", "since", "left the object store", "restored")
+    moments = ("archived_at", "hot_removed_at", "restored_at")
     rows = [
-        (one["recording"], one["place"], one["archived_at"], one["hot_removed_at"], one["restored_at"]) for one in found
+        (one["recording"], one["place"], *(one[at] and show_time(one[at], settings.zone) for at in moments))
+        for one in found
     ]
     body = {"archived": [dict(one) for one in found]}
     report(body, as_json=as_json, show=lambda: print_table(columns, rows, empty="nothing is archived"))

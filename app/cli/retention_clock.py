@@ -8,12 +8,14 @@ import typer
 
 from app import clocks
 from app.cli.recordings import show_time
-from app.cli.session import AsJson, Home, err, out, report, session
+from app.cli.session import AsJson, Home, err, in_local_time, out, report, session
 from app.words import word
 from evidence import instant
 from evidence.steady_clock import Steady
 from pipeline import steady
 from pipeline.steady import Clock
+
+_SECOND = timedelta(seconds=1)
 
 clock = typer.Typer(help="Show steady time, by which keeping ends; `clock confirm --why …`: the clock is right.")
 
@@ -21,7 +23,7 @@ clock = typer.Typer(help="Show steady time, by which keeping ends; `clock confir
 def warn(told: Steady) -> None:
     """Say on standard error that the clock is doubted, if it is, and what to do."""
     if told.doubt is not None:
-        shown, where = instant.to_text(told.now), "evidock retention clock"
+        shown, where = in_local_time(instant.to_text(told.now)), "evidock retention clock"
         err.print(f"{word('clock', told.doubt.value)}; keeping is counted at {shown}: see `{where}`")
 
 
@@ -44,7 +46,7 @@ def _body(seen: Clock) -> dict[str, Any]:
     return {
         "now": instant.to_text(told.now),
         "wall": instant.to_text(seen.reading.wall),
-        "surplus_s": told.surplus // timedelta(seconds=1),
+        "surplus_s": told.surplus // _SECOND,
         "doubt": None if told.doubt is None else told.doubt.value,
         "marked": None if newest is None else instant.to_text(newest.at),
         "confirmed": newest is not None and newest.is_confirmed,
@@ -54,7 +56,7 @@ def _body(seen: Clock) -> dict[str, Any]:
 def _show(body: dict[str, Any], seen: Clock, zone: Any) -> None:
     out.print(f"keeping is counted at {show_time(body['now'], zone)}; the clock shows {show_time(body['wall'], zone)}")
     if body["doubt"] is not None:
-        out.print(f"{word('clock', body['doubt'])} ({abs(seen.steady.surplus)})")
+        out.print(f"{word('clock', body['doubt'])} ({abs(seen.steady.surplus) // _SECOND * _SECOND})")
         out.print('if the clock is right: `evidock retention clock confirm --why "…"`')
 
 
