@@ -24,6 +24,7 @@ from evidence import instant
 from evidence.agency import Unit
 from evidence.case import CaseBody, CaseKind, Document
 from evidence.custody import Happening
+from evidence.disposal import is_same_person
 from evidence.errors import BadInput, Conflict, LogInconsistent, NotFound, Refused, WrongState
 from pipeline import casework, unit_reports
 from pipeline.case_papers import file_document
@@ -260,6 +261,20 @@ def test_only_what_waits_can_be_accepted_and_nothing_is_sent_back_twice(quick: A
         quick.accept(report)
     with pytest.raises(WrongState, match="already"):
         quick.send_back(report)
+
+
+def test_of_two_who_decide_at_once_the_second_must_look_again(agency: Agency, monkeypatch: pytest.MonkeyPatch) -> None:
+    report, compare = agency.submit("010101"), is_same_person
+
+    def and_then(one: str, other: str) -> bool:
+        monkeypatch.undo()
+        agency.send_back(report)
+        return compare(one, other)
+
+    monkeypatch.setattr(unit_reports, "is_same_person", and_then)
+    with pytest.raises(Conflict, match="meanwhile: look at it again"):
+        agency.accept(report)
+    assert agency.story(report) == ["submitted", "returned"]
 
 
 def test_what_the_report_above_counts_is_not_sent_back_under_it(quick: Agency) -> None:
