@@ -66,7 +66,7 @@ def catalog_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
-        raise BadInput(f"the catalog cannot be read: {error}") from error
+        raise BadInput(f"the catalog {path} cannot be read: {error.strerror}", file=str(path)) from error
     if len(data) > LARGEST:
         refuse(path.name, [Fault(Mark(0), f"larger than {LARGEST >> 20} MiB: no catalog is")])
     return data
