@@ -71,7 +71,9 @@ def _retention(document: Document, code: str, entry: dict[str, Any]) -> Iterator
     faults: list[Fault] = []
     is_case_file = entry["period"] == "case_file"
     if is_case_file and "fallback" not in entry:
-        yield Fault(document.key_mark(*here), f"{code} follows the case file and has no fallback", "write fallback: P10Y")
+        yield Fault(
+            document.key_mark(*here), f"{code} follows the case file and has no fallback", "write fallback: P10Y"
+        )
         return
     if not is_case_file and "fallback" in entry:
         yield Fault(document.mark(*here, "fallback"), f"{code} has a term and a fallback", "remove fallback")
