@@ -14,7 +14,7 @@ from storage.register.search import Connection
 
 def steady(ports: Ports) -> datetime:
     """Steady time: nothing is due, and no grace is over, because a clock was set."""
-    return steady_now(ports.register, clocks.reading(ports.place)).now
+    return steady_now(ports.register, clocks.reading(ports.place)).counted
 
 
 def judge_at(ports: Ports, now: datetime) -> DecisionOf:

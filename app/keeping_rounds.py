@@ -66,7 +66,7 @@ class KeepingRounds:
         told = steady_now(self._ports.register, clocks.reading(self._ports.place))
         self._tell_doubt(told)
         try:
-            self._sweep_daily(told.now)
+            self._sweep_daily(told.counted)
         except _Stopped:
             pass
         except RegisterUnavailable:
@@ -88,6 +88,7 @@ class KeepingRounds:
     def _tell_doubt(self, told: Steady) -> None:
         if told.doubt not in (None, self._doubt):
             self._tell(
-                f"the clock is doubted ({told.doubt}): keeping is counted at {told.now}; see `evidock retention clock`"
+                f"the clock is doubted ({told.doubt}): keeping is counted at {told.counted}; "
+                "see `evidock retention clock`"
             )
         self._doubt = told.doubt

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from app.settings import Settings
 from app.wiring import open_cold, place_name
 from pipeline.tombstone import HOT
+from storage.enveloped import rooms
 from storage.removal import Remover
 from storage.removal_file import DirectoryRemover
 
@@ -32,6 +33,8 @@ def open_places(settings: Settings) -> Mapping[str, Remover]:
     Raises:
         BadInput, StoreUnavailable: as `open_remover`.
     """
+    # What a killed program had opened of an envelope is a copy too.
+    rooms.sweep(settings.home / "opened")
     places = {HOT: open_remover(settings.objects_url)}
     if settings.cold_url:
         open_cold(settings)  # a folder that is not there yet is made, one that cannot be used is refused

@@ -76,4 +76,7 @@ def is_same_person(one: str, other: str) -> bool:
 
 def _account(actor: str) -> str:
     _, door, account = actor.partition(":")
-    return unicodedata.normalize("NFKC", account if door else actor).strip().casefold()
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", account if door else actor).casefold())
+    # What is not seen (controls, joiners, marks on letters, blanks) makes no other person.
+    bare = unicodedata.normalize("NFKD", folded)
+    return "".join(one for one in bare if unicodedata.category(one)[0] not in "CMZ")

@@ -58,6 +58,14 @@ class Steady:
     doubt: Doubt | None
     surplus: timedelta
 
+    @property
+    def counted(self) -> datetime:
+        """What keeping is counted at: steady time, or the wall clock where that shows less. Both must have come.
+
+        So a mark of a machine whose clock was far ahead makes nothing due once that clock is set right.
+        """
+        return self.now + min(self.surplus, timedelta(0))
+
 
 def steady(marks: Sequence[Mark], reading: Reading, limits: Limits) -> Steady:
     """Steady time at a reading, after all `marks`, oldest first. Without marks the wall clock is believed.
@@ -66,9 +74,12 @@ def steady(marks: Sequence[Mark], reading: Reading, limits: Limits) -> Steady:
     """
     if not marks:
         return Steady(reading.wall, None, timedelta(0))
+    # What a person confirmed stands for all before it, also when it is less: that only lets things be kept longer.
+    marks = marks[max((place for place, mark in enumerate(marks) if mark.is_confirmed), default=0) :]
     reached = max(mark.at for mark in marks)
     own = [mark for mark in marks if mark.boot == reading.boot]
-    runs_on = bool(own) and own[-1].uptime_s <= reading.uptime_s
+    # Processes of one boot mark in another order than they read: a reading from just before a mark is of that boot too.
+    runs_on = bool(own) and own[-1].uptime_s <= reading.uptime_s + limits.tolerance.total_seconds()
     # A machine that was put back to an earlier moment of the same boot knows no better than one that was off.
     limit = _of_boot(own, reading, limits) if runs_on else reached + limits.silence
     now = max(reached, min(reading.wall, limit))

@@ -20,8 +20,19 @@ from storage.register import ends, search
 from storage.register.search import Connection
 
 
-def propose(recordings: Sequence[str], *, why: str, judge: DecisionOf, most: int, ports: Ports, now: datetime) -> str:
+def propose(
+    recordings: Sequence[str],
+    *,
+    why: str,
+    judge: DecisionOf,
+    most: int,
+    grace: timedelta,
+    ports: Ports,
+    now: datetime,
+) -> str:
     """Put recordings on a new disposal list; its id. Nothing is done about them until another person approves it.
+
+    `grace` is the least that whoever approves must leave: neither of the two chooses it alone.
 
     Raises:
         BadInput: no recordings, more than `most`, one twice, or no reason.
@@ -41,7 +52,7 @@ def propose(recordings: Sequence[str], *, why: str, judge: DecisionOf, most: int
         happening = Happening(
             "disposal-proposed",
             stream_of("disposal", identifier),
-            facts={"count": len(entries), "digest": digest_of(entries)},
+            facts={"count": len(entries), "digest": digest_of(entries), "grace_s": grace // timedelta(seconds=1)},
             detail={"entries": [one.to_json() for one in entries], "why": checked_reason(why)},
         )
         facts.record(happening, actor=ports.actor, at=now)
@@ -73,7 +84,7 @@ def approve(identifier: str, *, judge: DecisionOf, grace: timedelta, ports: Port
     happening = Happening(
         "disposal-approved",
         stream_of("disposal", identifier),
-        facts={"digest": told.digest, "grace_until": instant.to_text(now + grace)},
+        facts={"digest": told.digest, "grace_until": instant.to_text(now + max(grace, told.grace))},
     )
     with ports.register.begin() as facts:
         check_same(facts.connection, told)

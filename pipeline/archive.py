@@ -8,6 +8,7 @@ published; (4) then only its bytes leave the object store, when no lock keeps th
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from evidence import instant
 from evidence.custody import Happening
 from evidence.digest import Digest
 from evidence.errors import FixityMismatch, Refused, StillLocked, StoreUnavailable, WrongState
@@ -54,8 +55,8 @@ def archive(recording: str, *, judge: DecisionOf, ports: Ports, now: datetime) -
     """
     cold = cold_of(ports)
     with ports.register.view() as connection:
-        original = _archivable(connection, recording)
-        until = judge(connection, recording).until
+        original = _archivable(connection, recording, cold)
+        until = _locked_until(judge(connection, recording).until, search.recording(connection, recording))
     keys = _tables(original) | {layout.original_key(original["sha256"]): _digest(original)}
     for key, digest in keys.items():
         copy(key, digest, source=ports.store, target=cold.store)
@@ -63,16 +64,29 @@ def archive(recording: str, *, judge: DecisionOf, ports: Ports, now: datetime) -
             cold.store.protect(key, until=until)
     facts = {"place": cold.place, "sha256": original["sha256"], "storage_class": cold.storage_class}
     with ports.register.begin() as writing:
-        _archivable(writing.connection, recording)
+        _archivable(writing.connection, recording, cold)
         writing.record(Happening("archived", about(recording), facts=facts), actor=ports.actor, at=now)
 
 
-def _archivable(connection: Connection, recording: str) -> Row:
+def _locked_until(decided: datetime | None, row: Row) -> datetime | None:
+    """Until when the archive locks it: as decided, and no shorter than the object store promised."""
+    promised = None if row["locked_until"] is None else instant.from_text(row["locked_until"])
+    return max((one for one in (decided, promised) if one is not None), default=None)
+
+
+def _archivable(connection: Connection, recording: str, cold: Cold) -> Row:
     row, appraisal = search.recording(connection, recording), ends.appraisal_of(connection, recording)
     if row["state"] != State.INDEXED:
         raise WrongState(f"{recording} is {row['state']}: it cannot be archived", state=row["state"])
     if appraisal is None or appraisal["decision"] != "archive":
         raise WrongState(f"{recording} is not appraised for it: `evidock appraise archive {recording}` first")
+    before = ends.archive_of(connection, recording)
+    if before is not None and before["place"] != cold.place:
+        # What was restored left its copy there, and the register remembers one archive: a disposal would miss it.
+        raise Refused(
+            f"a copy of {recording} rests at {before['place']} already: set EVIDOCK_COLD_URL to it",
+            place=before["place"],
+        )
     return search.original(connection, recording)
 
 

@@ -22,7 +22,7 @@ from evidence.written import moment, reason
 from pipeline.case_codes import codes_now
 from pipeline.index import link_happening, relink
 from pipeline.ports import Ports
-from storage.register import casebook, search
+from storage.register import casebook, keeping, search
 from storage.register.facts import Facts
 from storage.register.search import Connection, Row
 
@@ -188,6 +188,7 @@ def _is_shorter(new: Term | None, was: Term | None) -> bool:
 def close_in(facts: Facts, row: Row, closed_at: datetime | None, *, ports: Ports, now: datetime) -> None:
     """Close the case of a row; as `close_case`."""
     check_closing(row, closed_at, now=now)
+    _check_after_reopening(facts, row, closed_at)
     told = {} if closed_at is None else {"closed_at": instant.to_text(closed_at)}
     facts.record(Happening("case-closed", stream_of("case", row["id"]), facts=told), actor=ports.actor, at=now)
 
@@ -210,6 +211,15 @@ def check_closing(row: Row, closed_at: datetime | None, *, now: datetime) -> Non
         raise BadInput(told, field="closed_at")
 
 
+def _check_after_reopening(facts: Facts, row: Row, closed_at: datetime | None) -> None:
+    """Check that a closing as of an earlier moment does not take a reopening back: terms begin anew with that."""
+    events = search.events_of(facts.connection, stream_of("case", row["id"]))
+    reopened = [event["at"] for event in events if event["kind"] == "case-reopened"]
+    if closed_at is not None and reopened and instant.to_text(closed_at) < reopened[-1]:
+        told = f"case {row['number']!r} was reopened at {reopened[-1]}: it cannot be closed as of before that"
+        raise BadInput(told, field="closed_at")
+
+
 # --- by hand ------------------------------------------------------------------------------------
 
 
@@ -218,11 +228,15 @@ def link(number: str, things: Sequence[str], *, why: str, withdraw: bool, ports:
 
     Raises:
         NotFound: no such case, recording or segment. BadInput: no reason.
+        WrongState: one was disposed of: there is nothing to link.
     """
     told_why = {"rule": "person", "why": reason(why)}
     with ports.register.begin() as facts:
         case = search.case(facts.connection, number)
         segments = [segment for thing in things for segment in _segments(facts.connection, thing)]
+        if not withdraw:
+            for thing in things:
+                keeping.check_there(facts.connection, thing.partition(".")[0])
         if withdraw:
             told = {"reason": told_why, "segments": segments}
             stream = stream_of("case", case["id"])

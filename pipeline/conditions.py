@@ -9,7 +9,7 @@ from evidence.ids import stream_of
 from evidence.written import reason
 from pipeline.case_codes import codes_now
 from pipeline.ports import Ports
-from storage.register import casebook, search
+from storage.register import casebook, keeping, search
 from storage.register.search import Connection
 
 
@@ -19,11 +19,14 @@ def set_condition(noun: str, name: str, code: str, *, why: str, ports: Ports, no
     Raises:
         NotFound: no such case or recording. Conflict: the condition stands already.
         BadInput: the catalog in force has no such condition, or no reason.
+        WrongState: the recording was disposed of.
     """
     told = {"why": reason(why)}
     with ports.register.begin() as facts:
         codes_now(facts.connection, ports=ports, now=now).check("conditions", code)
         subject = _subject(facts.connection, noun, name)
+        if noun == "recording":
+            keeping.check_there(facts.connection, subject)
         if _stands(facts.connection, noun, subject, code):
             raise Conflict(f"{code} stands on {noun} {name!r} already")
         happening = Happening("condition-set", stream_of(noun, subject), facts={"code": code}, detail=told)

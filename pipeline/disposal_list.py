@@ -7,7 +7,7 @@ approve nothing. An entry is checked against the register as it is at that momen
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from evidence import instant
@@ -40,6 +40,7 @@ class DisposalList:
     proposed_at: datetime
     approved_by: str | None
     approved_at: datetime | None
+    grace: timedelta
     grace_until: datetime | None
     withdrawn: frozenset[str]
     is_withdrawn: bool
@@ -104,6 +105,7 @@ def _told(identifier: str, events: Sequence[CustodyEvent], ports: Ports) -> Disp
         proposed_at=first.at,
         approved_by=None if approved is None else approved.actor,
         approved_at=None if approved is None else approved.at,
+        grace=timedelta(seconds=first.facts.get("grace_s", 0)),
         grace_until=None if approved is None else instant.from_text(approved.facts["grace_until"]),
         withdrawn=frozenset(name for names in undone for name in names or ()),
         is_withdrawn=None in undone,

@@ -19,7 +19,7 @@ from evidence.errors import LogInconsistent, Refused, StillLocked, WrongState
 from evidence.ids import stream_of
 from evidence.lifecycle import State
 from evidence.note import open_note
-from pipeline import spool
+from pipeline import scratch, spool
 from pipeline.disposal_list import DecisionOf, DisposalList, changes, check_same, read_list, refuse_changed
 from pipeline.outcome import about
 from pipeline.ports import Ports, Progress, unheard
@@ -29,6 +29,7 @@ from storage.register.publisher import publish
 from storage.register.search import Connection
 from storage.removal import Remover
 
+_GOING = (State.DISPOSING, State.DISPOSED)
 _HANDS = 4
 _AT_ONCE = 16  # so many are irrevocable at a time before their bytes go
 
@@ -79,6 +80,7 @@ def run(
         StoreUnavailable, RegisterUnavailable: worth another try.
     """
     told = read_list(identifier, ports=ports)
+    scratch.sweep(ports.spool)  # what killed steps left of it
     order = _Order(told, places, judge, ports, now)
     if told.is_finished:
         return _swept(order)
@@ -112,7 +114,7 @@ def _still_to_do(order: _Order) -> list[Entry]:
     told = order.told
     with order.ports.register.view() as connection:
         states = {one.recording: search.recording(connection, one.recording)["state"] for one in told.standing}
-        begun = [one for one in told.standing if states[one.recording] in (State.DISPOSING, State.DISPOSED)]
+        begun = [one for one in told.standing if states[one.recording] in _GOING]
         refuse_changed(told, changes(connection, [one for one in told.standing if one not in begun], judge=order.judge))
     return [one for one in told.standing if states[one.recording] != State.DISPOSED]
 
@@ -162,23 +164,41 @@ def _begin(entry: Entry, order: _Order) -> StillLocked | None:
     """Record that an entry's disposal begins, unless it has begun; the lock that stands against it, or None."""
     ports, recording = order.ports, entry.recording
     with ports.register.view() as connection:
-        if search.recording(connection, recording)["state"] == State.DISPOSING:
-            return None  # by a run that did not come to its end
+        if search.recording(connection, recording)["state"] in _GOING:
+            return None  # by a run that did not come to its end, or another one just now
         plan = plan_of(connection, recording)
-        check_places(connection, recording, order.places)
+        resting = check_places(connection, recording, order.places)
     try:
         found = {name: _found(plan, remover, order.now) for name, remover in order.places.items()}
     except StillLocked as error:
         return error
+    _check_there(plan, resting, found)
     facts = {"disposal": order.told.id}
     rested = ports.register.rest(Happening("disposing", about(recording), facts=facts, detail={"found": found}))
     with ports.register.begin() as writing:
         check_same(writing.connection, order.told)
-        if search.recording(writing.connection, recording)["state"] == State.DISPOSING:
+        if search.recording(writing.connection, recording)["state"] in _GOING:
             return None  # by another run, just now
         refuse_changed(order.told, changes(writing.connection, [entry], judge=order.judge))
         writing.record(rested, actor=ports.actor, at=order.now)
     return None
+
+
+def _check_there(plan: Plan, resting: Sequence[str], found: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """Refuse what is not where it should rest: it may be there all the same, when the disk is mounted again.
+
+    Raises:
+        WrongState: the original was not found in one of the places that hold it by the records.
+    """
+    recording = plan.recording["id"]
+    for place in resting:
+        if plan.keys[-1] not in found[place]:
+            raise WrongState(
+                f"the bytes of {recording} are not in {place}, where they should rest: nobody could say that they are "
+                f"gone. Is all of {place} there? (`evidock verify {recording}`)",
+                recording=recording,
+                place=place,
+            )
 
 
 def _found(plan: Plan, remover: Remover, now: datetime) -> dict[str, list[str]]:

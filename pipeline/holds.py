@@ -10,13 +10,12 @@ from datetime import datetime
 
 from evidence import ids
 from evidence.custody import Happening
-from evidence.errors import BadInput, Conflict, WrongState
+from evidence.errors import BadInput, Conflict
 from evidence.ids import stream_of
 from pipeline.outcome import about
 from pipeline.ports import Ports
 from pipeline.retain import refresh
 from storage.register import hold_rows, keeping, search
-from storage.register.keeping import GONE
 from storage.register.search import Connection
 
 _LONGEST_REASON = 2000
@@ -89,7 +88,7 @@ def review(recording: str, *, why: str, ports: Ports, now: datetime) -> None:
     """
     told = {"why": checked_reason(why, "a review")}
     with ports.register.begin() as facts:
-        _check_there(facts.connection, recording)
+        keeping.check_there(facts.connection, recording)
         facts.record(Happening("reviewed", about(recording), detail=told), actor=ports.actor, at=now)
     refresh([recording], ports=ports, now=now)
 
@@ -110,7 +109,7 @@ def checked_reason(why: str, of_what: str) -> str:
 
 def _subject(connection: Connection, target: Target) -> tuple[str, str, list[str]]:
     if target.recording is not None:
-        _check_there(connection, target.recording)
+        keeping.check_there(connection, target.recording)
         return "recording", target.recording, [target.recording]
     case = search.case(connection, target.case or "")["id"]
     return "case", case, _recordings(connection, "case", case)
@@ -118,9 +117,3 @@ def _subject(connection: Connection, target: Target) -> tuple[str, str, list[str
 
 def _recordings(connection: Connection, noun: str, subject: str) -> list[str]:
     return [subject] if noun == "recording" else keeping.recordings_of_case(connection, subject)
-
-
-def _check_there(connection: Connection, recording: str) -> None:
-    state = search.recording(connection, recording)["state"]
-    if state in GONE:
-        raise WrongState(f"{recording} is {state}: there is nothing left to keep", current=state)

@@ -18,20 +18,25 @@ from pipeline.outcome import about
 from pipeline.ports import Ports
 from pipeline.retention_figures import Figures
 from storage import layout
-from storage.register import keeping, search
+from storage.objects import ObjectStore
+from storage.register import ends, keeping, search
 from storage.register.keeping import GONE, Entry
 
 _NOT_AT_REST = frozenset({State.ARRIVED, State.MEASURED, *GONE})
 
 
-def locked_keys(recording: str, *, ports: Ports) -> Iterator[str]:
-    """Keys of what is locked of a recording, where it rests: original, its tables, its receipt."""
+def locked_keys(recording: str, *, ports: Ports) -> Iterator[tuple[ObjectStore, str]]:
+    """What is locked of a recording, store by store: original, its tables, its receipt; also in the archive."""
     with ports.register.view() as connection:
         originals = search.originals_of(connection, recording)
+        archived = ends.archive_of(connection, recording)
+    stores = [ports.store]
+    if ports.cold is not None and archived is not None and archived["place"] == ports.cold.place:
+        stores.append(ports.cold.store)
     for original in originals:
-        sha256 = original["sha256"]
-        keys = (layout.chunks_key, layout.packets_key, layout.receipt_key, layout.original_key)
-        yield from (key for key_of in keys if ports.store.exists(key := key_of(sha256)))
+        for key_of in (layout.chunks_key, layout.packets_key, layout.receipt_key, layout.original_key):
+            key = key_of(original["sha256"])
+            yield from ((store, key) for store in stores if store.exists(key))
 
 
 def lock_wanted(
@@ -96,7 +101,7 @@ class Locksmith:
         return set_hold(recording, is_held=True, ports=self.ports) if is_held else True
 
     def _extend(self, recording: str, until: datetime) -> bool:
-        locked = [self.ports.store.protect(key, until=until) for key in locked_keys(recording, ports=self.ports)]
+        locked = [store.protect(key, until=until) for store, key in locked_keys(recording, ports=self.ports)]
         if not locked:
             return True
         promised = [(one.until, one.mode) for one in locked if one.until is not None and one.mode is not None]
@@ -124,6 +129,6 @@ def set_hold(recording: str, *, is_held: bool, ports: Ports) -> bool:
     Raises:
         NotProtected: the store was to hold and does not. StoreUnavailable: worth another try.
     """
-    told = [ports.store.hold(key, is_held=is_held) for key in locked_keys(recording, ports=ports)]
+    told = [store.hold(key, is_held=is_held) for store, key in locked_keys(recording, ports=ports)]
     # A store that locks says of what it was to let go the same as one that never held anything.
     return not is_held or not told or any(one.is_held for one in told)

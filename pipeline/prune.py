@@ -16,8 +16,8 @@ from evidence.term import Term
 from pipeline.outcome import about
 from pipeline.ports import Ports
 from storage import layout
-from storage.register import ends, search
-from storage.register.search import Row
+from storage.register import ends, keeping, search
+from storage.register.search import Connection, Row
 from storage.removal import Remover
 
 KINDS = ("proxy",)
@@ -105,10 +105,16 @@ def _record(row: Row, ports: Ports, now: datetime) -> bool:
         made = search.derivatives_of(writing.connection, row["recording"])
         state = search.recording(writing.connection, row["recording"])["state"]
         stands = any(one["kind"] == row["kind"] and one["removed_at"] is None for one in made)
-        if not stands or state not in ends.STANDING:
+        if not stands or state not in ends.STANDING or _must_stay(writing.connection, row["recording"]):
             return False
         writing.record(rested, actor=ports.actor, at=now)
     return True
+
+
+def _must_stay(connection: Connection, recording: str) -> bool:
+    """True while a hold stands or a case is open: until then nothing of it goes, not even what can be made again."""
+    entry = keeping.entry(connection, recording)
+    return bool(entry.holds) or any(case.closed_at is None for case in entry.cases)
 
 
 def _take_away(rows: Sequence[Row], remover: Remover, *, ports: Ports, now: datetime) -> None:

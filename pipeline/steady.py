@@ -6,7 +6,7 @@ from datetime import datetime
 
 from evidence import instant
 from evidence.custody import Happening
-from evidence.errors import BadInput, Conflict
+from evidence.errors import BadInput
 from evidence.ids import stream_of
 from evidence.steady_clock import Doubt, Mark, Reading, Steady, steady
 from pipeline.retention_figures import figures
@@ -49,15 +49,12 @@ def confirm(register: Register, reading: Reading, *, why: str, actor: str) -> da
 
     Raises:
         BadInput: no reason is given.
-        Conflict: the clock is behind what was reached already; time does not go back.
         RegisterUnavailable: nothing was confirmed.
     """
     if not why.strip():
         raise BadInput("say why the clock is right, for the record: --why")
     with register.begin() as facts:
         told = steady(clock_marks.marks(facts.connection), reading, figures().clock)
-        if reading.wall < told.now:
-            raise Conflict(f"the clock shows {reading.wall}, and {told.now} was reached already: set the clock first")
         clock_marks.put(facts.connection, reading, at=reading.wall, is_confirmed=True)
         moments = {"at": instant.to_text(reading.wall), "was": instant.to_text(told.now)}
         said = Happening(

@@ -22,7 +22,7 @@ from storage.register import ends, search
 from storage.register.search import Connection, Row
 from storage.removal import Removed, Remover
 
-_LARGEST_DETAIL = 1 << 20
+_LARGEST_DETAIL = 256 << 20
 HOT = "objects"
 """The name of the object store among the places where bytes rest."""
 
@@ -71,8 +71,8 @@ def _envelopes(keys: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found for key in keys if (found := layout.envelope_key_of(key)) is not None))
 
 
-def check_places(connection: Connection, recording: str, places: Mapping[str, Remover]) -> None:
-    """Be sure that every place where a recording's bytes rest can be reached.
+def check_places(connection: Connection, recording: str, places: Mapping[str, Remover]) -> list[str]:
+    """The places where a recording's bytes rest by the records; each can be reached.
 
     Raises:
         Refused: its bytes also rest in an archive that is not set here.
@@ -82,6 +82,10 @@ def check_places(connection: Connection, recording: str, places: Mapping[str, Re
         raise Refused(
             f"{recording} also rests at {archive['place']}: set EVIDOCK_COLD_URL to it first", place=archive["place"]
         )
+    if archive is None:
+        return [HOT]
+    # Of what is archived the object store may hold the bytes still, or may not: a kill between says nothing of it.
+    return [archive["place"]] if archive["restored_at"] is None else [HOT, archive["place"]]
 
 
 def take_away(plan: Plan, place: str, remover: Remover, *, now: datetime) -> list[Taken]:

@@ -44,7 +44,8 @@ def propose(
                 found = ends.appraised(connection, "dispose")
             recordings, left = found[:most], len(found[most:])
         judge = judge_at(ports, now)
-        identifier = agree.propose(recordings, why=why, judge=judge, most=most, ports=ports, now=now)
+        grace = ports.keeping.grace
+        identifier = agree.propose(recordings, why=why, judge=judge, most=most, grace=grace, ports=ports, now=now)
         body = tell_list(read_list(identifier, ports=ports)) | {"left": left}
     words = (
         f"{identifier} has {len(body['entries'])} recordings; another person looks at it (`evidock dispose show "

@@ -46,7 +46,7 @@ def place_hold(
 def _now(ports: Ports) -> datetime:
     told = steady_now(ports.register, clocks.reading(ports.place))
     warn(told)
-    return told.now
+    return told.counted
 
 
 @app.command("lift")

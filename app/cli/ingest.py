@@ -26,6 +26,7 @@ from pipeline.arrive import operator_claims
 from pipeline.ports import Ports
 from pipeline.reconcile import clear_leftovers
 from storage.register import search
+from storage.register.keeping import GONE
 from storage.register.publisher import publish
 
 _STEPS = len(flow.STEPS)
@@ -138,7 +139,17 @@ def _offer(found: Found, taken: _Intake, *, said: Claims, ports: Ports) -> None:
         taken.skipped.append({"name": name, "reason": error.message})
         return
     if is_held:
-        taken.skipped.append({"name": name, "reason": f"byte-identical to {arrival.recording}, held already"})
+        with ports.register.view() as connection:
+            reason = _told_again(connection, arrival.recording)
+        taken.skipped.append({"name": name, "reason": reason})
+
+
+def _told_again(connection: search.Connection, holder: str) -> str:
+    """What became of the bytes that a file has too; of what was disposed of nothing is held."""
+    state = search.recording(connection, holder)["state"]
+    if state in GONE:
+        return f"byte-identical to {holder}, which was disposed of: noted there, NOT kept (`evidock show {holder}`)"
+    return f"byte-identical to {holder}, held already"
 
 
 def _run(taken: _Intake, *, ports: Ports, lease_s: float, at_once: int) -> None:
@@ -164,11 +175,7 @@ def summary(taken: _Intake, ports: Ports) -> dict[str, Any]:
             name, offer = showable(found.offer.path), search.offer(connection, found.offer.id)
             holder = None if offer is None or offer["outcome"] == "withdrawn" else offer["recording"]
             if holder != identifier:
-                why = (
-                    f"byte-identical to {holder}, held already"
-                    if holder
-                    else "it changed or went away before it was read"
-                )
+                why = _told_again(connection, holder) if holder else "it changed or went away before it was read"
                 body["skipped"].append({"name": name, "reason": why})
             if holder is None or holder in told:
                 continue

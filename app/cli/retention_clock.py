@@ -23,7 +23,7 @@ clock = typer.Typer(help="Show steady time, by which keeping ends; `clock confir
 def warn(told: Steady) -> None:
     """Say on standard error that the clock is doubted, if it is, and what to do."""
     if told.doubt is not None:
-        shown, where = in_local_time(instant.to_text(told.now)), "evidock retention clock"
+        shown, where = in_local_time(instant.to_text(told.counted)), "evidock retention clock"
         err.print(f"{word('clock', told.doubt.value)}; keeping is counted at {shown}: see `{where}`")
 
 
@@ -44,7 +44,7 @@ def show(context: typer.Context, home: Home = None, as_json: AsJson = False) -> 
 def _body(seen: Clock) -> dict[str, Any]:
     told, newest = seen.steady, seen.newest
     return {
-        "now": instant.to_text(told.now),
+        "now": instant.to_text(told.counted),
         "wall": instant.to_text(seen.reading.wall),
         "surplus_s": told.surplus // _SECOND,
         "doubt": None if told.doubt is None else told.doubt.value,

@@ -40,3 +40,20 @@ def check_cold(measured: Measured, archived: Archived, cold: Cold | None, *, she
     sheet.count(found.size_bytes)
     if (found.hex, found.size_bytes) != (measured.sha256, measured.size_bytes):
         sheet.blame(name, "altered", f"archived as {measured.recording}: found {found}")
+
+
+def check_cold_gone(measured: Measured, archived: Archived | None, cold: Cold | None, *, sheet: StoreSheet) -> None:
+    """Nothing is left in the archive of what was disposed of; where it cannot be looked at from here, that is said.
+
+    Raises:
+        StoreUnavailable: the archive is down; nothing was decided.
+    """
+    if archived is None:
+        return
+    if cold is None or cold.place != archived.place:
+        sheet.remark(f"whether all that was disposed of is gone from {archived.place} still was not looked at")
+        return
+    for key_of in (layout.original_key, layout.chunks_key, layout.packets_key):
+        if cold.store.exists(key := key_of(measured.sha256)):
+            name = f"{archived.place}: {key}"
+            sheet.blame(name, "not-gone", f"{measured.recording} was disposed of, and this is still there, or again")

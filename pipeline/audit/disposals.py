@@ -5,7 +5,8 @@ Whoever could remove bytes without these, and write `disposed` into the log, wou
 event is a finding, however well it is signed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
+from datetime import timedelta
 from typing import Any
 
 from evidence import instant
@@ -16,9 +17,11 @@ from evidence.lifecycle import State
 from pipeline.audit.endings import Begun, ListHeard
 from pipeline.audit.ledger import Told
 from pipeline.audit.sheet import StoreSheet
+from pipeline.tombstone import HOT
 from storage import layout
 
 _LARGEST_DETAIL = 256 << 20
+_MISSING = "not there"  # as the removal door answers
 
 
 def check_disposals(told: Told, *, sheet: StoreSheet) -> None:
@@ -59,6 +62,9 @@ def _wrong_with(
         wrong.append("what was approved is not what was proposed")
     if str(approved[0].facts.get("grace_until")) > instant.to_text(begun.at):
         wrong.append(f"it was begun at {instant.to_text(begun.at)}, within its grace")
+    least = approved[0].at + timedelta(seconds=proposed[0].facts.get("grace_s", 0))
+    if str(approved[0].facts.get("grace_until")) < instant.to_text(least):
+        wrong.append("its grace is shorter than was proposed")
     measured = [one for one in told.measured.values() if one.recording == recording]
     entry = None if entries is None else entries.get(recording)
     if entries is not None and entry is None:
@@ -74,7 +80,7 @@ def _wrong_with(
 def _entries(name: str, heard: ListHeard, *, sheet: StoreSheet) -> Mapping[str, Entry] | None:
     """The entries of a list by recording; None when its detail cannot tell them."""
     proposed = heard.of("disposal-proposed")
-    detail = None if not proposed else _detail(proposed[0], sheet=sheet)
+    detail = None if not proposed else read_detail(proposed[0], sheet=sheet)
     if detail is None:
         sheet.doubt(f"disposal/{name}", "unreadable", "what was proposed cannot be read")
         return None
@@ -93,7 +99,7 @@ def _move_due(told: Told, entries: Mapping[str, Mapping[str, Entry] | None], *, 
     for name, heard in told.endings.lists.items():
         if not heard.of("disposal-approved"):
             continue
-        undone = [_detail(event, sheet=sheet) for event in heard.of("disposal-withdrawn")]
+        undone = [read_detail(event, sheet=sheet) for event in heard.of("disposal-withdrawn")]
         taken_back = [None if one is None else one.get("recordings") for one in undone]
         if None in taken_back:
             continue
@@ -112,7 +118,7 @@ def _check_tombstone(recording: str, event: CustodyEvent, told: Told, *, sheet: 
     begun = told.endings.begun.get(recording)
     if begun is None or begun.disposal != event.facts.get("disposal"):
         sheet.blame(name, "contradictory", "no event says that this list began it")
-    detail = _detail(event, sheet=sheet)
+    detail = read_detail(event, sheet=sheet)
     if detail is None:
         sheet.doubt(name, "unreadable", "its detail cannot be read")
         return
@@ -121,25 +127,38 @@ def _check_tombstone(recording: str, event: CustodyEvent, told: Told, *, sheet: 
     if not isinstance(stone, dict) or measured is None:
         sheet.blame(name, "record-malformed", "it does not say what is gone")
         return
+    told.endings.stones[recording] = stone
     said = {key: stone.get(key) for key in ("recording", "sha256", "size_bytes", "chunk_root", "packet_root")}
     true = {key: getattr(measured, key) for key in said}
     if said != true:
         sheet.blame(name, "contradictory", f"it speaks of {said}; measured was {true}")
     told.endings.kept |= set(stone.get("kept_for_others", ()))
-    _check_asked(name, measured.sha256, stone.get("removed", ()), sheet=sheet)
+    archived = told.endings.archived.get(recording)
+    places = {HOT} if archived is None else {HOT, archived.place}
+    _check_asked(name, measured.sha256, stone, places, sheet=sheet)
 
 
-def _check_asked(name: str, sha256: str, removed: Sequence[Mapping[str, Any]], *, sheet: StoreSheet) -> None:
-    """The Tombstone must tell that the bytes themselves were asked for, and where something may be left."""
-    asked = {one.get("key") for one in removed if one.get("asked")}
-    if layout.original_key(sha256) not in asked:
-        sheet.blame(name, "unproven", "nobody asked the store whether the original is gone")
+def _check_asked(name: str, sha256: str, stone: Mapping[str, Any], places: Set[str], *, sheet: StoreSheet) -> None:
+    """The Tombstone must tell that the bytes were there, were asked for in each place, and where some may be left."""
+    key, removed = layout.original_key(sha256), stone.get("removed", ())
+    if not any(key in found for found in stone.get("found", {}).values()):
+        sheet.blame(name, "gone-before", "the original was gone before its disposal began: no rule took it away")
+    proven = {one.get("place") for one in removed if one.get("key") == key and _is_proven(one)}
+    for place in sorted(places - proven):
+        sheet.blame(name, "unproven", f"nothing proves that the original is gone from {place}")
     for one in removed:
         for trace in one.get("traces", ()):
             sheet.remark(f"{name}: {one.get('key')} at {one.get('place')}: {trace}")
 
 
-def _detail(event: CustodyEvent, *, sheet: StoreSheet) -> Mapping[str, Any] | None:
+def _is_proven(removed: Mapping[str, Any]) -> bool:
+    """True when the store was asked, and every answer to where the bytes are was that they are not there."""
+    answers = [one.get("answer", "") for one in removed.get("asked", ()) if one.get("question") != "names of the file"]
+    return bool(answers) and all(answer.startswith(_MISSING) for answer in answers)
+
+
+def read_detail(event: CustodyEvent, *, sheet: StoreSheet) -> Mapping[str, Any] | None:
+    """The detail of an event; None where there is none, or none that can be read."""
     if event.detail_sha256 is None:
         return None
     try:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from evidence import instant
 from evidence.custody import CustodyEvent
@@ -64,6 +65,8 @@ class Endings:
     disposed: dict[str, CustodyEvent] = field(default_factory=dict)
     archived: dict[str, Archived] = field(default_factory=dict)
     lists: dict[str, ListHeard] = field(default_factory=dict)
+    stones: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the Tombstones tell, by recording, as far as they can be read."""
     kept: set[str] = field(default_factory=set)
     """Keys that a Tombstone says were kept, because another recording has the same bytes."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from evidence import instant
 from evidence.custody import CustodyEvent
 from evidence.errors import RecordMalformed
+from storage.register.rows import as_text
 
 Row = dict[str, Any]
 
@@ -24,6 +25,10 @@ class Keeping:
     cases: dict[tuple[str], Row] = field(default_factory=dict)
     conditions: dict[tuple[str, str, str], Row] = field(default_factory=dict)
     items: dict[str, Row] = field(default_factory=dict)
+    catalogs: dict[tuple[str], Row] = field(default_factory=dict)
+    links: dict[tuple[str, str], Row] = field(default_factory=dict)
+    filings: list[CustodyEvent] = field(default_factory=list)
+    """Events of cases that say in their details what they change: links, and the term of the file."""
 
     def hear(self, event: CustodyEvent) -> None:
         """Take an event; called in the order of its stream.
@@ -58,6 +63,10 @@ def _case_closed(heard: Keeping, event: CustodyEvent) -> None:
     heard.cases[_subject(event),] = {"closed_at": event.facts.get("closed_at", instant.to_text(event.at))}
 
 
+def _reopened(heard: Keeping, event: CustodyEvent) -> None:
+    heard.cases[_subject(event),]["closed_at"] = None
+
+
 def _condition(event: CustodyEvent) -> tuple[str, str, str]:
     return event.stream.partition("/")[0], _subject(event), event.facts["code"]
 
@@ -74,14 +83,68 @@ def _classified(heard: Keeping, event: CustodyEvent) -> None:
     heard.items[_subject(event)] = {name: event.facts[name] for name in ("item", "catalog")}
 
 
+def _filing(heard: Keeping, event: CustodyEvent) -> None:
+    heard.filings.append(event)
+
+
+def _case_opened(heard: Keeping, event: CustodyEvent) -> None:
+    _case_open(heard, event)
+    _filing(heard, event)
+
+
+_OF_A_CATALOG = ("sha256", "profile", "preset", "effective_from")
+
+
+def _catalog_proposed(heard: Keeping, event: CustodyEvent) -> None:
+    told = {name: event.facts[name] for name in _OF_A_CATALOG}
+    shortens = as_text(event.facts["shortens"])
+    heard.catalogs[event.facts["catalog"],] = {**told, "shortens": shortens, "approved_at": None, "withdrawn_at": None}
+
+
+def _catalog_approved(heard: Keeping, event: CustodyEvent) -> None:
+    heard.catalogs[event.facts["catalog"],]["approved_at"] = instant.to_text(event.at)
+
+
+def _catalog_withdrawn(heard: Keeping, event: CustodyEvent) -> None:
+    heard.catalogs[event.facts["catalog"],]["withdrawn_at"] = instant.to_text(event.at)
+
+
+def read_filings(heard: Keeping, detail_of: Callable[[CustodyEvent], Mapping[str, Any] | None]) -> None:
+    """Take what the details of `filings` say; one that cannot be read is noted where all details are checked.
+
+    Raises:
+        RecordMalformed: one does not say what its kind must say.
+    """
+    for event in heard.filings:
+        detail, case = detail_of(event), _subject(event)
+        try:
+            if detail is None:
+                continue
+            if event.kind in ("case-opened", "case-revised"):
+                heard.cases[case,]["file_term"] = detail.get("file_term")
+                continue
+            withdrawn_at = None if event.kind == "case-linked" else instant.to_text(event.at)
+            for segment in detail["segments"]:
+                if withdrawn_at is None or (segment, case) in heard.links:
+                    heard.links[segment, case] = {"withdrawn_at": withdrawn_at}
+        except (KeyError, TypeError) as error:
+            raise RecordMalformed(f"the detail of a {event.kind} record lacks {error}") from error
+
+
 def _nothing(_: Keeping, __: CustodyEvent) -> None:
     """Other events say nothing of it."""
 
 
 _HEARD: Mapping[str, Callable[[Keeping, CustodyEvent], None]] = {
     "case-closed": _case_closed,
-    "case-opened": _case_open,
-    "case-reopened": _case_open,
+    "case-linked": _filing,
+    "case-opened": _case_opened,
+    "case-reopened": _reopened,
+    "case-revised": _filing,
+    "case-unlinked": _filing,
+    "catalog-approved": _catalog_approved,
+    "catalog-proposed": _catalog_proposed,
+    "catalog-withdrawn": _catalog_withdrawn,
     "classified": _classified,
     "condition-lifted": _condition_lifted,
     "condition-set": _condition_set,

@@ -10,7 +10,7 @@ from evidence.merkle import HASH_SIZE, leaf_hash
 from evidence.merkle_tree import root_of_joined
 from evidence.note import open_note
 from evidence.receipt import Receipt, parse_receipt
-from pipeline.audit.cold import check_cold
+from pipeline.audit.cold import check_cold, check_cold_gone
 from pipeline.audit.endings import Fate
 from pipeline.audit.ledger import Told
 from pipeline.audit.place import Damaged, place_damage
@@ -40,6 +40,7 @@ def check_original(
         _check_bytes(measured, told, sealed=sealed, cold=cold, sheet=sheet)
     elif fate is Fate.GONE:
         _check_gone(measured, sheet=sheet)
+        check_cold_gone(measured, told.endings.archived.get(measured.recording), cold, sheet=sheet)
     if sealed is not None:
         _check_seal(measured, sealed, sheet=sheet)
         _check_receipt(sealed, told, trust=trust, origin=origin, sheet=sheet)

@@ -14,6 +14,7 @@ from evidence import instant
 from pipeline.audit.ledger import Told
 from pipeline.audit.sheet import Sheet
 from storage.register import ends, search
+from storage.register.rows import as_text
 from storage.register.search import Connection, Row
 
 Key = tuple[Any, ...]
@@ -27,6 +28,8 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "holds": ("id",),
     "cases": ("id",),
     "conditions": ("noun", "subject", "code"),
+    "case_links": ("segment", "case_id"),
+    "catalogs": ("id",),
 }
 
 _UNCLASSIFIED: Mapping[str, None] = {"item": None, "catalog": None}
@@ -59,6 +62,8 @@ def check_rows(told: Told, rows: Mapping[str, Sequence[Row]], *, sheet: Sheet) -
         "holds": told.keeping.holds,
         "cases": told.keeping.cases,
         "conditions": told.keeping.conditions,
+        "case_links": told.keeping.links,
+        "catalogs": told.keeping.catalogs,
         "originals": _originals(told),
         "derivatives": _derivatives(told),
         "time_tokens": _tokens(told),
@@ -110,6 +115,7 @@ def _tombstones(told: Told) -> dict[Key, dict[str, Any]]:
             "sha256": bytes_of[name].sha256 if name in bytes_of else None,
             "size_bytes": bytes_of[name].size_bytes if name in bytes_of else None,
             "disposed_at": instant.to_text(told.endings.disposed[name].at) if name in told.endings.disposed else None,
+            **({"told": as_text(told.endings.stones[name])} if name in told.endings.stones else {}),
         }
         for name, begun in told.endings.begun.items()
     }

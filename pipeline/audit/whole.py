@@ -2,6 +2,7 @@
 """This is where one audit is put together: of everything at rest, of one recording, or of a file somebody holds."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from evidence.errors import IntegrityError, NotFound, SourceUnavailable
@@ -9,7 +10,8 @@ from evidence.ids import stream_of
 from evidence.verdict import CheckReport
 from pipeline.audit.checkpoints import Checkpoints, check_anchors, check_tokens, spare_tokens
 from pipeline.audit.clip import verify_clip
-from pipeline.audit.disposals import check_disposals
+from pipeline.audit.disposals import check_disposals, read_detail
+from pipeline.audit.keeping import read_filings
 from pipeline.audit.ledger import EVENTS_TABLE, Ledger, Told
 from pipeline.audit.log import check_events, trust_of, walk_log
 from pipeline.audit.names import check_derivatives, check_details, check_names, names_at_rest
@@ -46,6 +48,10 @@ def verify_all(ports: Ports, *, progress: Progress = unheard) -> CheckReport:
         events, rows = search.every(connection, "custody_events"), read_rows(connection)
     check_events(events, ledger, log_size=size, sheet=sheet)
     check_disposals(ledger.told, sheet=sheet)
+    try:
+        read_filings(ledger.told.keeping, partial(read_detail, sheet=sheet))
+    except IntegrityError as error:
+        sheet.blame("cases", error.code, error.message)
     check_rows(ledger.told, rows, sheet=sheet)
     # (3) From the records to the store, (4) and from the store to the records.
     checkpoints = Checkpoints(ports, sheet)

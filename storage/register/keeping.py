@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from evidence.errors import NotFound
+from evidence.errors import NotFound, WrongState
 from evidence.lifecycle import State
 from storage.register.schema import case_links, cases, conditions, holds, recordings, retention
 
@@ -70,6 +70,19 @@ def entry(connection: Connection, recording: str) -> Entry:
     for found in _entries(connection, lambda column: column == recording):
         return found
     raise NotFound(f"no recording {recording!r} (`evidock recordings` lists them)", recording=recording)
+
+
+def check_there(connection: Connection, recording: str) -> None:
+    """Return when there is, or may be, something of a recording to keep.
+
+    Raises:
+        NotFound: there is no such recording. WrongState: its bytes are being taken away, or have been.
+    """
+    state = connection.scalar(select(recordings.c.state).where(recordings.c.id == recording))
+    if state is None:
+        raise NotFound(f"no recording {recording!r} (`evidock recordings` lists them)", recording=recording)
+    if state in GONE:
+        raise WrongState(f"{recording} is {state}: there is nothing left to keep", current=state)
 
 
 def count(connection: Connection) -> int:

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from app import clocks
+from app.endings import judge_at
 from evidence import instant
 from evidence.errors import StoreUnavailable
 from evidence.retention import Outcome
 from pipeline import holds, retain
+from pipeline.appraise import Wish, appraise
+from pipeline.archive import archive
 from pipeline.casework import link
 from pipeline.locks import Locksmith, locked_keys
 from pipeline.retention_figures import figures
@@ -37,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
 
 
 def protections(home: Home, recording: str) -> list[Protection]:
-    keys = list(locked_keys(recording, ports=home.ports))
+    keys = [key for _, key in locked_keys(recording, ports=home.ports)]
     assert len(keys) == 3, "a track, its chunks, its receipt"
     return [home.ports.store.protection(key) for key in keys]
 
@@ -68,7 +71,7 @@ def test_the_lock_is_extended_to_the_date_that_was_decided_once(home: Home, tmp_
 def test_a_date_that_comes_nearer_shortens_no_lock(home: Home, tmp_path: Path) -> None:
     recording = home.ingest_one(track(tmp_path / "card"))["id"]
     now = clocks.now()
-    home.ports.store.protect(next(locked_keys(recording, ports=home.ports)), until=now + 9999 * DAY)
+    home.ports.store.protect(next(locked_keys(recording, ports=home.ports))[1], until=now + 9999 * DAY)
     retain.sweep(home.ports, now)
     assert max(one.until for one in protections(home, recording) if one.until) >= now + 9999 * DAY
 
@@ -103,7 +106,7 @@ def test_a_hold_that_the_store_lost_is_set_again_by_the_next_sweep(home: Home, t
     recording = home.ingest_one(track(tmp_path / "card"))["id"]
     now = clocks.now()
     holds.place(holds.Target(recording), why="复议", authority=None, ports=home.ports, now=now)
-    for key in locked_keys(recording, ports=home.ports):
+    for _, key in locked_keys(recording, ports=home.ports):
         home.ports.store.hold(key, is_held=False)
     retain.sweep(home.ports, now)
     assert all(one.is_held for one in protections(home, recording))
@@ -180,3 +183,25 @@ class _Down:
 
     def _fail(self, *_: object, **__: object) -> Protection:
         raise StoreUnavailable("it is down")
+
+
+def test_the_archive_is_held_and_locked_as_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    server = memory_gateway()
+    url = server.url(server.new_bucket(lock=True), lock="governance")
+    with open_home(tmp_path / "home", cold_url=url) as home:
+        recording, now = home.ingest_one(track(tmp_path / "card"))["id"], clocks.now()
+        judge = judge_at(home.ports, now)
+        appraise([recording], Wish.ARCHIVE, why="seldom seen", judge=judge, ports=home.ports, now=now)
+        archive(recording, judge=judge, ports=home.ports, now=now)
+        cold = home.ports.cold
+        assert cold is not None
+        key = next(key for store, key in locked_keys(recording, ports=home.ports) if store is cold.store)
+        until = retain.decision_of(recording, ports=home.ports, now=now).until
+        assert until is not None
+        assert (cold.store.protection(key).until or now) >= until
+        held = holds.place(holds.Target(recording=recording), why="court", authority=None, ports=home.ports, now=now)
+        assert cold.store.protection(key).is_held
+        holds.lift(held.id, why="over", ports=home.ports, now=now)
+        assert not cold.store.protection(key).is_held

@@ -176,6 +176,16 @@ def test_a_case_cannot_be_closed_in_the_future_or_before_it_began(quick: Desk) -
     assert quick.case()["closed_at"] is None
 
 
+def test_a_case_that_was_reopened_is_not_closed_as_of_before_that(quick: Desk) -> None:
+    """Its terms begin anew with the reopening: a closing of years ago would end them at once."""
+    quick.do(casework.open_case, CASE)
+    quick.do(casework.close_case, "2026-1", closed_at=NOON + HOUR)
+    quick.do(casework.reopen_case, "2026-1", why="review", now=NOW + HOUR)
+    with pytest.raises(BadInput, match="before that"):
+        quick.do(casework.close_case, "2026-1", closed_at=NOON + HOUR, now=NOW + 2 * HOUR)
+    quick.do(casework.close_case, "2026-1", closed_at=NOW + HOUR, now=NOW + 2 * HOUR)
+
+
 def test_a_case_is_not_reopened_without_a_reason(quick: Desk) -> None:
     quick.do(casework.open_case, CASE)
     quick.do(casework.close_case, "2026-1")

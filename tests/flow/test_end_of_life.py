@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from app import clocks
 from app.examination import examine_installation
@@ -20,7 +21,7 @@ from evidence.media_time import Span
 from evidence.retention import Outcome
 from evidence.term import Term
 from evidence.verdict import Verdict
-from pipeline import archive, audit, prune
+from pipeline import archive, audit, holds, prune
 from pipeline.appraise import Wish
 from pipeline.clip import clip
 from pipeline.ports import Cold
@@ -28,7 +29,7 @@ from pipeline.reconcile import open_missing_jobs
 from pipeline.tombstone import HOT
 from storage import layout
 from storage.objects_file import DirectoryStore
-from storage.register import search
+from storage.register import schema, search
 from storage.s3.address import S3Address
 from storage.s3.client import Patience
 from storage.s3.store import S3Store
@@ -134,7 +135,12 @@ def test_a_disposal_that_was_begun_is_no_loss_and_is_named(tmp_path: Path) -> No
     with ending(tmp_path) as at:
         [one] = tracks(at, tmp_path, 1)
         listed = at.approved(one)
-        happening = Happening("disposing", f"recording/{one}", facts={"disposal": listed}, detail={"found": {}})
+        happening = Happening(
+            "disposing",
+            f"recording/{one}",
+            facts={"disposal": listed},
+            detail={"found": {HOT: {at.keys(one)[0]: ["x"]}}},
+        )
         with at.home.ports.register.begin() as facts:
             facts.record(happening, actor=ONE, at=PAST_GRACE)
         assert any("not finished" in note for note in proven(at))
@@ -188,6 +194,13 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "a hold that is lifted in its row": ("holds", "UPDATE holds SET lifted_at = '2030-01-01T00:00:00.000000Z'"),
     "a hold whose row is gone": ("holds", "DELETE FROM holds"),
     "a case that is closed in its row": ("cases", "UPDATE cases SET closed_at = '2030-01-01T00:00:00.000000Z'"),
+    "a case whose file is kept shorter in its row": ("cases", "UPDATE cases SET file_term = 'P1D'"),
+    "a link that is withdrawn in its row": (
+        "case_links",
+        "UPDATE case_links SET withdrawn_at = '2030-01-01T00:00:00.000000Z'",
+    ),
+    "a link whose row is gone": ("case_links", "DELETE FROM case_links"),
+    "a catalog that shortens in its row": ("catalogs", """UPDATE catalogs SET shortens = '["JC-01"]'"""),
     "a condition whose row is gone": ("conditions", "DELETE FROM conditions"),
     "an item that is another in its row": ("recordings", "UPDATE recordings SET item = 'XC-01'"),
 }
@@ -209,6 +222,7 @@ def test_what_speaks_for_keeping_and_is_taken_out_of_the_register_is_found(tmp_p
         told: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
             ("hold-placed", "hold/hol-1", {"noun": "recording", "subject": one}, {"why": "court", "authority": None}),
             ("case-opened", "case/cas-1", {}, case),
+            ("case-linked", "case/cas-1", {"segments": 1}, {"segments": [f"{one}.00000"], "reason": {}}),
             ("condition-set", f"recording/{one}", {"code": "PC-EVID"}, {"why": "court"}),
         )
         with at.home.ports.register.begin() as facts:
@@ -470,3 +484,80 @@ def test_a_clock_that_jumps_ends_no_grace(tmp_path: Path, monkeypatch: pytest.Mo
     assert evidock("dispose", "run", listed, home=home, LOGNAME="li").status == 77
     with open_home(home) as opened:
         assert opened.recording(one)["state"] == "due"
+
+
+# --- what is not there -------------------------------------------------------------------------------
+
+
+def test_footage_that_left_a_copy_in_one_archive_goes_to_no_second(tmp_path: Path) -> None:
+    with ending(tmp_path, cold_url=f"file://{tmp_path / 'first'}") as at:
+        [one] = tracks(at, tmp_path, 1)
+        archived(at, one)
+        archive.restore(one, why="asked for", recall=None, judge=at.judge(), ports=at.by(ONE), now=LATER)
+    with ending(tmp_path, cold_url=f"file://{tmp_path / 'second'}") as at, pytest.raises(Refused, match="first"):
+        archived(at, one)
+
+
+def test_an_archive_whose_disk_is_not_mounted_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    cold, disk = tmp_path / "cold", tmp_path / "disk"
+    with ending(tmp_path, cold_url=f"file://{cold}") as at:
+        [one] = tracks(at, tmp_path, 1)
+        archived(at, one)
+        listed = at.approved(one)
+        cold.rename(disk)
+        cold.mkdir()
+        with pytest.raises(WrongState, match="where they should rest"):
+            at.run(listed)
+        assert at.state(one) == "due"
+        shutil.rmtree(cold)
+        disk.rename(cold)
+        at.run(listed)
+        assert at.standing(one) == []
+        proven(at)
+
+
+def test_a_lawful_disposal_covers_up_nothing_that_somebody_took_away_before(tmp_path: Path) -> None:
+    with ending(tmp_path) as at:
+        [one] = tracks(at, tmp_path, 1)
+        listed = at.approved(one)
+        object_file(at, at.keys(one)[0]).unlink()
+        with pytest.raises(WrongState, match="where they should rest"):
+            at.run(listed)
+        assert (at.keys(one)[0], "missing") in findings(at)
+        begun = Happening("disposing", f"recording/{one}", facts={"disposal": listed}, detail={"found": {HOT: {}}})
+        with at.home.ports.register.begin() as facts:
+            facts.record(begun, actor=ONE, at=PAST_GRACE)
+        at.run(listed)
+        assert findings(at) == {(f"Tombstone of {one}", "gone-before")}
+
+
+def test_a_copy_that_comes_back_to_the_archive_after_disposal_is_a_finding(tmp_path: Path) -> None:
+    cold = tmp_path / "cold"
+    with ending(tmp_path, cold_url=f"file://{cold}") as at:
+        [one] = tracks(at, tmp_path, 1)
+        archived(at, one)
+        key = at.keys(one)[0]
+        kept = (cold / key).read_bytes()
+        at.run(at.approved(one))
+        proven(at)
+        (cold / key).parent.mkdir(parents=True, exist_ok=True)
+        (cold / key).write_bytes(kept)
+        assert findings(at) == {(f"file://{cold}: {key}", "not-gone")}
+
+
+def test_a_tombstone_that_was_rewritten_in_the_register_is_found(tmp_path: Path) -> None:
+    with ending(tmp_path) as at:
+        [one] = tracks(at, tmp_path, 1)
+        at.run(at.approved(one))
+        with at.home.ports.register.leasing() as connection:
+            connection.execute(update(schema.tombstones).values(told="{}"))
+        assert findings(at) == {("register/tombstones", "altered")}
+
+
+def test_proxies_stay_while_a_hold_stands(tmp_path: Path) -> None:
+    with ending(tmp_path) as at:
+        video = footage(at)
+        held = holds.place(holds.Target(video), why="a court asked", authority=None, ports=at.by(ONE), now=LATER)
+        assert prune.prune(Term(days=1), at.places[HOT], ports=at.by(ONE), now=LATER).removed == 0
+        holds.lift(held.id, why="it is over", ports=at.by(ONE), now=LATER)
+        assert prune.prune(Term(days=1), at.places[HOT], ports=at.by(ONE), now=LATER).removed == 1

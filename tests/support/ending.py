@@ -55,7 +55,8 @@ class Ending:
 
     def propose(self, *recordings: str, by: str = ONE, now: datetime = LATER) -> str:
         ports = self.by(by)
-        return agree.propose(recordings, why="over", judge=self.judge(now), most=MOST, ports=ports, now=now)
+        judge = self.judge(now)
+        return agree.propose(recordings, why="over", judge=judge, most=MOST, grace=GRACE, ports=ports, now=now)
 
     def approve(self, listed: str, *, by: str = OTHER, now: datetime = LATER) -> DisposalList:
         return agree.approve(listed, judge=self.judge(now), grace=GRACE, ports=self.by(by), now=now)

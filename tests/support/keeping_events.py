@@ -88,7 +88,9 @@ def _of_disposal(record: Any, video: str, photo: str) -> None:
         {"recording": one, "until": END, "reasons": [{"code": "term"}], "sha256": "0" * 64, "size_bytes": 1}
         for one in (photo, video)
     ]
-    record("disposal-proposed", "disposal/dis-a", {"why": "due", "entries": entries}, digest="0" * 64, count=2)
+    record(
+        "disposal-proposed", "disposal/dis-a", {"why": "due", "entries": entries}, digest="0" * 64, count=2, grace_s=60
+    )
     record("disposal-approved", "disposal/dis-a", None, by="b", digest="0" * 64, grace_until=END)
     record("disposal-withdrawn", "disposal/dis-a", {"why": "needed", "recordings": [video]})
     record("disposing", f"recording/{photo}", None, disposal="dis-a")

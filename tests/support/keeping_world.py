@@ -199,7 +199,8 @@ class World:
         """One person makes a list of them."""
         with self._acting():
             now, ports = self.steady(), self._ports(person)
-            listed = agree.propose(recordings, why="over", judge=self._judge(now), most=100, ports=ports, now=now)
+            judge = self._judge(now)
+            listed = agree.propose(recordings, why="over", judge=judge, most=100, grace=GRACE, ports=ports, now=now)
             self.lists[listed] = Listed(set(recordings), person)
 
     def approve(self, listed: str, person: str) -> None:

@@ -492,6 +492,13 @@ def test_the_digest_of_a_list_is_of_its_entries_in_one_order() -> None:
     assert all(Entry.from_json(one.to_json()) == one for one in entries)
 
 
+@pytest.mark.parametrize(
+    "look_alike", ["zhang\u200b", "zha\u00adng", "\u2068zhang\u2069", "zhang\ufe0f", "\uff3ahang", "zh ang"]
+)
+def test_what_is_not_seen_in_a_name_makes_no_other_person(look_alike: str) -> None:
+    assert is_same_person("cli:zhang", f"cli:{look_alike}")
+
+
 def test_a_person_is_the_same_through_every_door() -> None:
     assert is_same_person("cli:a", "web:A")
     assert not is_same_person("cli:a", "cli:b")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evidence.errors import BadInput, Conflict
+from evidence.errors import BadInput
 from evidence.steady_clock import Doubt, Limits, Mark, Reading, Steady, steady
 from pipeline import steady as telling
 from storage.register import clock_marks
@@ -66,6 +66,14 @@ def test_a_clock_that_runs_as_long_as_its_machine_is_believed() -> None:
     machine = Machine()
     machine.tell()
     assert told(machine.run(40 * DAY)) == (NOON + 40 * DAY, None)
+
+
+def test_a_jump_is_not_believed_because_another_process_marked_first() -> None:
+    machine = Machine()
+    machine.tell()
+    late = machine.run(HOUR).set(70 * HOUR).reading
+    first = Mark(machine.boot, late.uptime_s + 0.5, NOON + HOUR)
+    assert steady([*machine.marks, first], late, LIMITS).now <= NOON + HOUR + MINUTE
 
 
 @pytest.mark.parametrize("jump", [3 * MINUTE, DAY, 3650 * DAY])
@@ -251,11 +259,15 @@ def test_a_person_who_confirms_the_clock_is_believed(local: Home) -> None:
     assert [(one["kind"], one["actor"]) for one in said] == [("clock-confirmed", "cli:li")]
 
 
-def test_a_clock_that_is_behind_cannot_be_confirmed(local: Home) -> None:
+def test_a_mark_of_a_clock_that_was_far_ahead_makes_nothing_due_once_the_clock_is_right(local: Home) -> None:
     register, machine = local.ports.register, Machine()
-    telling.steady_now(register, machine.reading)
-    with pytest.raises(Conflict, match="set the clock first"):
-        telling.confirm(register, machine.set(-DAY).reading, why="it is right", actor="cli:li")
+    telling.steady_now(register, Machine(boot="far ahead").set(73 * 365 * DAY).reading)
+    told = telling.steady_now(register, machine.reading)
+    assert (told.counted, told.doubt) == (NOON, Doubt.BEHIND)
+    telling.confirm(register, machine.run(MINUTE).reading, why="compared with the time server", actor="cli:ann")
+    after = telling.steady_now(register, machine.run(HOUR).reading)
+    assert (after.now, after.doubt) == (NOON + HOUR + MINUTE, None)
+    assert telling.steady_now(register, machine.set(DAY).reading).counted <= NOON + HOUR + 2 * MINUTE, "a jump again"
 
 
 def _marks(register: Register) -> tuple[Mark, ...]:
