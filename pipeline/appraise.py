@@ -59,12 +59,17 @@ def appraise(
     _check_until(wish, until, now)
     detail = {"why": checked_reason(why)}
     facts = {"decision": wish.value, "until": None if until is None else instant.to_text(until)}
+    wanted = sorted(set(recordings))
+    # Looked at twice, so that details rest before the transaction, and none rests for what is refused.
+    with ports.register.view() as connection:
+        for recording in wanted:
+            _check(connection, recording, wish, judge)
+    appraised = [Happening("appraised", about(recording), facts=facts, detail=detail) for recording in wanted]
+    rested = [ports.register.rest(happening) for happening in appraised]
     with ports.register.begin() as writing:
-        for recording in sorted(set(recordings)):
+        for recording, one in zip(wanted, rested, strict=True):
             _check(writing.connection, recording, wish, judge)
-            writing.record(
-                Happening("appraised", about(recording), facts=facts, detail=detail), actor=ports.actor, at=now
-            )
+            writing.record(one, actor=ports.actor, at=now)
 
 
 def checked_reason(why: str) -> str:

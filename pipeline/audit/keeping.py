@@ -24,11 +24,12 @@ class Keeping:
     holds: dict[tuple[str], Row] = field(default_factory=dict)
     cases: dict[tuple[str], Row] = field(default_factory=dict)
     conditions: dict[tuple[str, str, str], Row] = field(default_factory=dict)
-    items: dict[str, Row] = field(default_factory=dict)
+    recordings: dict[str, Row] = field(default_factory=dict)
+    appraisals: dict[tuple[str], Row] = field(default_factory=dict)
     catalogs: dict[tuple[str], Row] = field(default_factory=dict)
     links: dict[tuple[str, str], Row] = field(default_factory=dict)
     filings: list[CustodyEvent] = field(default_factory=list)
-    """Events of cases that say in their details what they change: links, and the term of the file."""
+    """Events that say in their details what they change: links, the term of a file, when a recording can have ended."""
 
     def hear(self, event: CustodyEvent) -> None:
         """Take an event; called in the order of its stream.
@@ -80,7 +81,33 @@ def _condition_lifted(heard: Keeping, event: CustodyEvent) -> None:
 
 
 def _classified(heard: Keeping, event: CustodyEvent) -> None:
-    heard.items[_subject(event)] = {name: event.facts[name] for name in ("item", "catalog")}
+    _recording(heard, event).update({name: event.facts[name] for name in ("item", "catalog")})
+
+
+def _recording(heard: Keeping, event: CustodyEvent) -> Row:
+    # An arrival that cannot be read is noted where it rests; what follows it is heard all the same.
+    return heard.recordings.setdefault(_subject(event), {})
+
+
+def _arrived(heard: Keeping, event: CustodyEvent) -> None:
+    # Not a new row: an entry that was lost from the log is heard last, from the register's copy.
+    row = _recording(heard, event)
+    row["arrived_at"] = instant.to_text(event.at)
+    for name in ("item", "catalog", "reviewed_at", "locked_until"):
+        row.setdefault(name, None)
+
+
+def _reviewed(heard: Keeping, event: CustodyEvent) -> None:
+    _recording(heard, event)["reviewed_at"] = instant.to_text(event.at)
+
+
+def _lock_extended(heard: Keeping, event: CustodyEvent) -> None:
+    _recording(heard, event)["locked_until"] = event.facts["until"]
+
+
+def _appraised(heard: Keeping, event: CustodyEvent) -> None:
+    told = {name: event.facts[name] for name in ("decision", "until")}
+    heard.appraisals[_subject(event),] = {**told, "appraised_at": instant.to_text(event.at)}
 
 
 def _filing(heard: Keeping, event: CustodyEvent) -> None:
@@ -120,6 +147,9 @@ def read_filings(heard: Keeping, detail_of: Callable[[CustodyEvent], Mapping[str
         try:
             if detail is None:
                 continue
+            if event.kind == "measured":
+                _recording(heard, event)["end_latest"] = detail.get("end_latest")
+                continue
             if event.kind in ("case-opened", "case-revised"):
                 heard.cases[case,]["file_term"] = detail.get("file_term")
                 continue
@@ -136,6 +166,8 @@ def _nothing(_: Keeping, __: CustodyEvent) -> None:
 
 
 _HEARD: Mapping[str, Callable[[Keeping, CustodyEvent], None]] = {
+    "appraised": _appraised,
+    "arrived": _arrived,
     "case-closed": _case_closed,
     "case-linked": _filing,
     "case-opened": _case_opened,
@@ -147,6 +179,9 @@ _HEARD: Mapping[str, Callable[[Keeping, CustodyEvent], None]] = {
     "catalog-withdrawn": _catalog_withdrawn,
     "classified": _classified,
     "condition-lifted": _condition_lifted,
+    "lock-extended": _lock_extended,
+    "measured": _filing,
+    "reviewed": _reviewed,
     "condition-set": _condition_set,
     "hold-lifted": _hold_lifted,
     "hold-placed": _hold_placed,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where rows of the register are held against the signed records: the register is only an index.
 
-Compared is what names bytes: originals, derivatives, time tokens, tombstones, archives; each recording's state and
-item; and what else speaks for keeping: holds, open cases, conditions. Rows that are made from details (names, segments,
-links) are not compared here: a rebuilt register shows them.
+Compared is what names bytes: originals, derivatives, time tokens, tombstones, archives; each recording's state; and
+all that speaks for keeping: item, clocks, locks, holds, cases and what is in them, conditions, appraisals, catalogs.
+Other rows that are made from details (names, segments) are not compared here: a rebuilt register shows them.
 """
 
 import json
@@ -28,11 +28,10 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "holds": ("id",),
     "cases": ("id",),
     "conditions": ("noun", "subject", "code"),
+    "appraisals": ("recording",),
     "case_links": ("segment", "case_id"),
     "catalogs": ("id",),
 }
-
-_UNCLASSIFIED: Mapping[str, None] = {"item": None, "catalog": None}
 
 
 def read_rows(connection: Connection) -> dict[str, list[Row]]:
@@ -55,13 +54,14 @@ def check_rows(told: Told, rows: Mapping[str, Sequence[Row]], *, sheet: Sheet) -
     """Every row says what the records say; no row is missing, and none is there that no record made."""
     expected: dict[str, Mapping[Any, Mapping[str, Any]]] = {
         "recordings": {
-            (name,): {"state": state.value, **told.keeping.items.get(name, _UNCLASSIFIED)}
+            (name,): {"state": state.value, **told.keeping.recordings.get(name, {})}
             for name, (_, state) in told.states.items()
             if state
         },
         "holds": told.keeping.holds,
         "cases": told.keeping.cases,
         "conditions": told.keeping.conditions,
+        "appraisals": told.keeping.appraisals,
         "case_links": told.keeping.links,
         "catalogs": told.keeping.catalogs,
         "originals": _originals(told),

@@ -202,6 +202,14 @@ SPOKEN: dict[str, tuple[str, str]] = {
     "a link whose row is gone": ("case_links", "DELETE FROM case_links"),
     "a catalog that shortens in its row": ("catalogs", """UPDATE catalogs SET shortens = '["JC-01"]'"""),
     "a condition whose row is gone": ("conditions", "DELETE FROM conditions"),
+    **{
+        f"{column} that is another in its row": (
+            "recordings",
+            f"UPDATE recordings SET {column} = '2001-01-01T00:00:00.000000Z'",  # noqa: S608  # our own words
+        )
+        for column in ("arrived_at", "end_latest", "reviewed_at", "locked_until")
+    },
+    "an appraisal that says dispose in its row": ("appraisals", "UPDATE appraisals SET decision = 'dispose'"),
     "an item that is another in its row": ("recordings", "UPDATE recordings SET item = 'XC-01'"),
 }
 
@@ -224,6 +232,12 @@ def test_what_speaks_for_keeping_and_is_taken_out_of_the_register_is_found(tmp_p
             ("case-opened", "case/cas-1", {}, case),
             ("case-linked", "case/cas-1", {"segments": 1}, {"segments": [f"{one}.00000"], "reason": {}}),
             ("condition-set", f"recording/{one}", {"code": "PC-EVID"}, {"why": "court"}),
+            (
+                "appraised",
+                f"recording/{one}",
+                {"decision": "keep", "until": "2041-01-01T00:00:00.000000Z"},
+                {"why": "?"},
+            ),
         )
         with at.home.ports.register.begin() as facts:
             for kind, stream, said, detail in told:
