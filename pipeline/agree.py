@@ -13,7 +13,7 @@ from evidence.disposal import digest_of, is_same_person
 from evidence.errors import BadInput, Conflict, Refused, WrongState
 from evidence.ids import stream_of
 from evidence.lifecycle import State
-from pipeline.appraise import checked_reason
+from evidence.written import reason
 from pipeline.disposal_list import DecisionOf, DisposalList, changes, check_same, entry_now, read_list, refuse_changed
 from pipeline.ports import Ports
 from storage.register import ends, search
@@ -53,7 +53,7 @@ def propose(
             "disposal-proposed",
             stream_of("disposal", identifier),
             facts={"count": len(entries), "digest": digest_of(entries), "grace_s": grace // timedelta(seconds=1)},
-            detail={"entries": [one.to_json() for one in entries], "why": checked_reason(why)},
+            detail={"entries": [one.to_json() for one in entries], "why": reason(why)},
         )
         facts.record(happening, actor=ports.actor, at=now)
     return identifier
@@ -106,7 +106,7 @@ def undo(identifier: str, recordings: Sequence[str] | None, *, why: str, ports: 
     wanted = told.standing if recordings is None else [told.entry(one) for one in sorted(set(recordings))]
     detail = {
         "recordings": None if recordings is None else [one.recording for one in wanted],
-        "why": checked_reason(why),
+        "why": reason(why),
     }
     with ports.register.begin() as facts:
         check_same(facts.connection, told)

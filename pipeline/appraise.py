@@ -12,6 +12,7 @@ from evidence import instant
 from evidence.custody import Happening
 from evidence.errors import BadInput, Conflict, WrongState
 from evidence.retention import Outcome
+from evidence.written import reason
 from pipeline.disposal_list import DecisionOf
 from pipeline.outcome import about
 from pipeline.ports import Ports
@@ -57,7 +58,7 @@ def appraise(
         Conflict: one is on a disposal list that stands.
     """
     _check_until(wish, until, now)
-    detail = {"why": checked_reason(why)}
+    detail = {"why": reason(why)}
     facts = {"decision": wish.value, "until": None if until is None else instant.to_text(until)}
     wanted = sorted(set(recordings))
     # Looked at twice, so that details rest before the transaction, and none rests for what is refused.
@@ -70,17 +71,6 @@ def appraise(
         for recording, one in zip(wanted, rested, strict=True):
             _check(writing.connection, recording, wish, judge)
             writing.record(one, actor=ports.actor, at=now)
-
-
-def checked_reason(why: str) -> str:
-    """The reason, without blanks around it.
-
-    Raises:
-        BadInput: there is none.
-    """
-    if not why.strip():
-        raise BadInput("say why: a reason is part of the record")
-    return why.strip()
 
 
 def _check_until(wish: Wish, until: datetime | None, now: datetime) -> None:

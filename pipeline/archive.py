@@ -13,7 +13,7 @@ from evidence.custody import Happening
 from evidence.digest import Digest
 from evidence.errors import FixityMismatch, Refused, StillLocked, StoreUnavailable, WrongState
 from evidence.lifecycle import State
-from pipeline.appraise import checked_reason
+from evidence.written import reason
 from pipeline.disposal_list import DecisionOf
 from pipeline.outcome import about
 from pipeline.ports import Cold, Ports
@@ -159,7 +159,7 @@ def restore(
         FixityMismatch: the archive's bytes are not what was measured: a person must look.
         StoreUnavailable: worth another try; of a slow archive, when it has brought them up.
     """
-    cold, reason = cold_of(ports), checked_reason(why)
+    cold, told = cold_of(ports), reason(why)
     with ports.register.view() as connection:
         original = _restorable(connection, recording, cold)
         until = judge(connection, recording).until
@@ -173,9 +173,7 @@ def restore(
         ports.store.protect(key, until=until)
     with ports.register.begin() as writing:
         _restorable(writing.connection, recording, cold)
-        happening = Happening(
-            "restored", about(recording), facts={"sha256": original["sha256"]}, detail={"why": reason}
-        )
+        happening = Happening("restored", about(recording), facts={"sha256": original["sha256"]}, detail={"why": told})
         writing.record(happening, actor=ports.actor, at=now)
     return {"recording": recording, "sha256": original["sha256"], "place": cold.place}
 

@@ -12,13 +12,12 @@ from evidence import ids
 from evidence.custody import Happening
 from evidence.errors import BadInput, Conflict
 from evidence.ids import stream_of
+from evidence.written import reason
 from pipeline.outcome import about
 from pipeline.ports import Ports
 from pipeline.retain import refresh
 from storage.register import hold_rows, keeping, search
 from storage.register.search import Connection
-
-_LONGEST_REASON = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def place(target: Target, *, why: str, authority: str | None, ports: Ports, now:
         WrongState: the recording's bytes are being taken away, or have been.
         NotProtected, StoreUnavailable: the hold stands, and the store did not take it.
     """
-    told = {"why": checked_reason(why, "a hold"), "authority": authority or None}
+    told = {"why": reason(why, "the reason for a hold"), "authority": authority or None}
     if (target.recording is None) == (target.case is None):
         raise BadInput("a hold is on one recording or on one case: give an id, or --case")
     identifier = ids.opaque("hol", ports.chance(10))
@@ -68,7 +67,7 @@ def lift(hold: str, *, why: str, ports: Ports, now: datetime) -> Held:
         BadInput: no reason is given. NotFound: no such hold. Conflict: it was lifted already.
         NotProtected, StoreUnavailable: it is lifted, and the store still holds what it was on: a sweep tries again.
     """
-    told = {"why": checked_reason(why, "lifting a hold")}
+    told = {"why": reason(why, "the reason for lifting a hold")}
     with ports.register.begin() as facts:
         row = hold_rows.hold(facts.connection, hold)
         if row["lifted_at"] is not None:
@@ -86,25 +85,11 @@ def review(recording: str, *, why: str, ports: Ports, now: datetime) -> None:
         BadInput: no reason is given. NotFound: no such recording.
         WrongState: its bytes are being taken away, or have been.
     """
-    told = {"why": checked_reason(why, "a review")}
+    told = {"why": reason(why, "the reason of a review")}
     with ports.register.begin() as facts:
         keeping.check_there(facts.connection, recording)
         facts.record(Happening("reviewed", about(recording), detail=told), actor=ports.actor, at=now)
     refresh([recording], ports=ports, now=now)
-
-
-def checked_reason(why: str, of_what: str) -> str:
-    """A reason as it can stand in a record.
-
-    Raises:
-        BadInput: it is empty, too long, or holds what cannot be printed.
-    """
-    reason = why.strip()
-    if not reason:
-        raise BadInput(f"{of_what} needs a reason, for the record: --why")
-    if len(reason) > _LONGEST_REASON or not reason.replace("\n", " ").isprintable():
-        raise BadInput(f"a reason has at most {_LONGEST_REASON} characters that can be printed")
-    return reason
 
 
 def _subject(connection: Connection, target: Target) -> tuple[str, str, list[str]]:

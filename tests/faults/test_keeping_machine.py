@@ -241,7 +241,7 @@ def stock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_nothing_goes_under_hold_in_an_open_case_before_its_floor_or_on_one_persons_word(stock: None) -> None:
     chance = seeded("test_nothing_goes")
-    examples = times(30, 2000)
+    examples = times(30, 2300)
     how = settings(
         max_examples=examples,
         stateful_step_count=STEPS,

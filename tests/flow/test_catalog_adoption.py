@@ -177,7 +177,7 @@ def test_at_the_terminal_one_person_proposes_and_another_approves(tmp_path: Path
     shown = run("ann", "adopt", written(tmp_path, "2", classes=SHORTER), *day)
     assert "JC-01  shorter" in shown.out
     identifier = run("ann", "versions", "--json").json["versions"][-1]["id"]
-    assert f"evidock catalog approve {identifier}" in shown.out
+    assert f"evidock catalog approve '{identifier}'" in shown.out  # as a shell wants it
     refused = run("ann", "approve", identifier)
     assert (refused.status, "another person" in refused.err) == (77, True)
     assert run("bob", "approve", identifier, "--dry-run", "--json").json["adopted"] is False
