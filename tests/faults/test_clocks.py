@@ -177,13 +177,19 @@ def test_an_ingest_whose_clock_jumps_takes_everything_once_and_proves_it(tmp_pat
         assert_whole(home, sorted(card.iterdir()))
 
 
-def slow_encoder(folder: Path) -> Path:
-    """A program that is the real one, two seconds later."""
-    program = folder / "ffmpeg"
+def encoder_that_waits(folder: Path) -> tuple[Path, Path]:
+    """A program that is the real one, but ends no sooner than there is the second file (or after a minute)."""
+    program, may_end = folder / "ffmpeg", folder / "may-end"
     real = find_ffmpeg().program
-    program.write_text(f'#!/bin/sh\ncase "$*" in *-version*|*-encoders*) ;; *) sleep 2 ;; esac\nexec {real} "$@"\n')
+    program.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in *-version*|*-encoders*) exec {real} "$@" ;; esac\n'
+        f'{real} "$@"; code=$?\n'
+        f"for _ in $(seq 600); do [ -e {may_end} ] && break; sleep 0.1; done\n"
+        "exit $code\n"
+    )
     program.chmod(0o755)
-    return program
+    return program, may_end
 
 
 def test_a_worker_that_starts_after_the_clock_was_set_leaves_the_scratch_of_running_steps(tmp_path: Path) -> None:
@@ -191,13 +197,14 @@ def test_a_worker_that_starts_after_the_clock_was_set_leaves_the_scratch_of_runn
     card = tmp_path / "card"
     card.mkdir()
     shutil.copy2(tiny("silent").path, card)
-    encoder = str(slow_encoder(tmp_path))
-    with installation(tmp_path / "home", ffmpeg=encoder, sandbox="off") as made:
+    encoder, may_end = encoder_that_waits(tmp_path)
+    with installation(tmp_path / "home", ffmpeg=str(encoder), sandbox="off") as made:
         Home(made.settings, made.ports).add_device(CAMERA.serial)
         [recording] = made.take_in(card)
         with workers(made, 1):
             until(lambda: list(made.ports.spool.glob("scratch/*/*")), "it encodes")
             clear_leftovers(ports=made.ports)
+            may_end.touch()
             until(lambda: not made.open_jobs(), "all jobs finish")
         assert "flagged" not in made.story(recording)
         assert "derived" in made.story(recording)

@@ -207,7 +207,7 @@ def _free_port() -> int:
 # --- waiting ----------------------------------------------------------------------------------
 
 
-def until(claim: Callable[[], object], words: str, *, timeout_s: float = 120.0, pause_s: float = 0.05) -> None:
+def until(claim: Callable[[], object], words: str, *, timeout_s: float = 30.0, pause_s: float = 0.05) -> None:
     """Wait for a claim to hold; fail with its words when it does not."""
     deadline = time.monotonic() + timeout_s
     while not claim():
