@@ -14,89 +14,14 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.reserve import Reserve
+from app.setting_table import SETTINGS as SETTINGS
 from evidence.errors import BadInput
 from pipeline.media.sandbox.probe import Policy
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting: its name in the environment, what it is for, and its default as text."""
-
-    variable: str
-    meaning: str
-    default: str
-
 
 T = TypeVar("T")
 
 _PASSWORD = re.compile(r"(//[^/@:\s]*:)\S+@")
 _IN_QUERY = re.compile(r"(?i)([?&;][^=&\s]*(?:pass|secret|token|key)[^=&\s]*=)[^&\s]+")
-
-SETTINGS: Mapping[str, Setting] = {
-    "home": Setting("EVIDOCK_HOME", "folder of everything this installation owns", "./var"),
-    "register_url": Setting(
-        "EVIDOCK_REGISTER_URL",
-        "register: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE",
-        "sqlite in the home",
-    ),
-    "objects_url": Setting(
-        "EVIDOCK_OBJECTS_URL",
-        "object store: file:///PATH or s3://BUCKET/PREFIX?endpoint=…&region=…&lock=…",
-        "folder in the home",
-    ),
-    "cold_url": Setting(
-        "EVIDOCK_COLD_URL",
-        "archive, a second store: file:///PATH or s3://BUCKET/PREFIX?endpoint=…&lock=…&class=…; empty: none",
-        "",
-    ),
-    "broker_url": Setting(
-        "EVIDOCK_BROKER_URL", "broker: embedded: (a private Valkey) or redis://HOST:PORT", "embedded:"
-    ),
-    "keys": Setting(
-        "EVIDOCK_KEYS", "folder of the agency's signing keys, the same on every machine", "keys in the home"
-    ),
-    "envelope": Setting(
-        "EVIDOCK_ENVELOPE", "`on`: new footage rests encrypted, each recording under a key of its own; or `off`", "off"
-    ),
-    "tsa_urls": Setting(
-        "EVIDOCK_TSA_URLS", "RFC 3161 authorities, separated by spaces; none: a local one, trust `self`", ""
-    ),
-    "agency": Setting(
-        "EVIDOCK_AGENCY", "name of the custody log and its keys, like a domain; empty: one of its own", ""
-    ),
-    "timezone": Setting("EVIDOCK_TIMEZONE", "zone of the cameras' clocks", "Asia/Shanghai"),
-    "catalog": Setting("EVIDOCK_CATALOG", "recording catalog (YAML); empty: the default one", ""),
-    "keeping": Setting("EVIDOCK_KEEPING", "figures of keeping that are no law (YAML); empty: the default ones", ""),
-    "default_item": Setting(
-        "EVIDOCK_DEFAULT_ITEM", "catalog item of recordings that no rule classifies; empty: none", "JC-01"
-    ),
-    "case_feed_url": Setting(
-        "EVIDOCK_CASE_FEED_URL", "the agency's case system (办案系统), asked every 10 minutes; empty: none", ""
-    ),
-    "case_feed_token_file": Setting(
-        "EVIDOCK_CASE_FEED_TOKEN_FILE", "private file with the token that the case system wants; empty: none", ""
-    ),
-    "ffmpeg": Setting("EVIDOCK_FFMPEG", "ffmpeg program; empty: PATH, then the imageio-ffmpeg wheel", ""),
-    "sandbox": Setting(
-        "EVIDOCK_SANDBOX", "`required`: media is decoded in a sandbox, or waits; `off`: with limits only", "required"
-    ),
-    "quiet_s": Setting("EVIDOCK_QUIET_S", "seconds a file must be quiet before it is taken", "3"),
-    "lease_s": Setting("EVIDOCK_LEASE_S", "seconds a worker's lease lasts without a heartbeat", "30"),
-    "workers": Setting("EVIDOCK_WORKERS", "steps a worker process runs at once", "2"),
-    "dock": Setting("EVIDOCK_DOCK", "name of this dock station in records", "dock-1"),
-    "operate": Setting(
-        "EVIDOCK_OPERATE",
-        "HOST:PORT where worker and watcher answer /healthz, /readyz, /metrics; port 0: a free one; empty: nowhere",
-        "",
-    ),
-    "log": Setting("EVIDOCK_LOG", "lines on standard error: json, plain, or auto (plain on a terminal)", "auto"),
-    "spool_free": Setting(
-        "EVIDOCK_SPOOL_FREE",
-        "space that taking in leaves free: bytes, a share, or the smaller of both",
-        "2 GiB or 5 %",
-    ),
-    "backlog": Setting("EVIDOCK_BACKLOG", "jobs that wait or run; with more of them nothing is taken", "10000"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +49,11 @@ class Settings:
     lease_s: float
     workers: int
     dock: str
+    serve: tuple[str, int]
+    tls_cert: Path | None
+    tls_key: Path | None
+    dock_ports: Path
+    dock_backup: Path | None
     operate: tuple[str, int] | None
     log: str
     spool_free: Reserve
@@ -153,17 +83,22 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         tsa_urls=tuple(values["tsa_urls"].split()),
         agency=values["agency"],
         zone=_read(told, "timezone", _zone),
-        catalog=Path(values["catalog"]) if values["catalog"] else None,
-        keeping=Path(values["keeping"]) if values["keeping"] else None,
+        catalog=_path(values["catalog"]),
+        keeping=_path(values["keeping"]),
         default_item=values["default_item"] or None,
         case_feed_url=values["case_feed_url"],
-        case_feed_token_file=Path(values["case_feed_token_file"]) if values["case_feed_token_file"] else None,
+        case_feed_token_file=_path(values["case_feed_token_file"]),
         ffmpeg=values["ffmpeg"] or None,
         sandbox=_read(told, "sandbox", _policy),
         quiet_s=_read(told, "quiet_s", _positive),
         lease_s=_read(told, "lease_s", _positive),
         workers=_read(told, "workers", _count),
         dock=values["dock"],
+        serve=_read(told, "serve", _listening),
+        tls_cert=_path(values["tls_cert"]),
+        tls_key=_path(values["tls_key"]),
+        dock_ports=Path(values["dock_ports"]),
+        dock_backup=_path(values["dock_backup"]),
         operate=_read(told, "operate", _address),
         log=_read(told, "log", _log_format),
         spool_free=_read(told, "spool_free", Reserve.of_text),
@@ -272,6 +207,17 @@ def _log_format(text: str) -> str:
     if text not in ("auto", "json", "plain"):
         raise ValueError("it must be auto, json or plain")
     return text
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _listening(text: str) -> tuple[str, int]:
+    address = _address(text)
+    if address is None:
+        raise ValueError("write HOST:PORT, such as 127.0.0.1:9443")
+    return address
 
 
 def _address(text: str) -> tuple[str, int] | None:

@@ -275,6 +275,7 @@ def _opened(settings: Settings, *, actor: str) -> Iterator[Ports]:
             authorities=open_authorities(settings, now=clocks.now()),
             open_source=open_beneath,
             spool=settings.home / "spool",
+            received=settings.home / "received",
             ffmpeg=settings.ffmpeg,
             zone=settings.zone,
             catalog=parse_catalog(text, name=named.name, was_validated=named == DEFAULT),

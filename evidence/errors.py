@@ -56,9 +56,6 @@ class Refused(EvidockError):
     exit_status = 77
 
 
-# --- IntegrityError -------------------------------------------------------------------------
-
-
 class FixityMismatch(IntegrityError):
     """Bytes at rest are not the bytes that were measured."""
 
@@ -99,9 +96,6 @@ class RecordMalformed(IntegrityError):
     """A record, note, checkpoint or table is not in its canonical form."""
 
     code = "record-malformed"
-
-
-# --- Unacceptable ---------------------------------------------------------------------------
 
 
 class EmptyFile(Unacceptable):
@@ -170,7 +164,16 @@ class NotFound(Unacceptable):
     code = "not-found"
 
 
-# --- Unavailable ----------------------------------------------------------------------------
+class ChecksumMismatch(Unacceptable):
+    """Bytes came with a checksum that they do not have: they changed on the way."""
+
+    code = "checksum-mismatch"
+
+
+class TooLarge(Unacceptable):
+    """More bytes came than were announced, or than may come."""
+
+    code = "too-large"
 
 
 class StoreUnavailable(Unavailable):
@@ -233,7 +236,10 @@ class Overloaded(Unavailable):
     code = "overloaded"
 
 
-# --- Refused --------------------------------------------------------------------------------
+class ServerUnavailable(Unavailable):
+    """The server of a dock or terminal does not answer, or says that it cannot now."""
+
+    code = "server-unavailable"
 
 
 class LeaseLost(Refused):
@@ -270,3 +276,21 @@ class InUse(Refused):
     """Other processes of this installation are running."""
 
     code = "in-use"
+
+
+class OffsetConflict(Refused):
+    """Bytes were sent for another place in a file than comes next."""
+
+    code = "offset-conflict"
+
+
+class NotSignedIn(Refused):
+    """Nobody is known by this token, code or signature, or no longer."""
+
+    code = "not-signed-in"
+
+
+class DeviceRefused(Refused):
+    """A dock takes nothing from this device: it is not on the white list, or its binding was altered."""
+
+    code = "device-refused"

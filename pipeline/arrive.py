@@ -46,7 +46,7 @@ class Identity:
     problem: dict[str, str] | None
 
 
-def arrive(offer: Offer, *, root: Path, claims: Claims, ports: Ports, now: datetime) -> Arrival:
+def arrive(offer: Offer, *, root: Path | str, claims: Claims, ports: Ports, now: datetime) -> Arrival:
     """Take an offer down as a recording and open its first job, in one transaction.
 
     Safe to repeat: the same offer (dock, path, size, mtime) is the same recording, and a second
@@ -84,7 +84,7 @@ def _known(row: search.Row) -> Arrival:
 
 
 def _arrived(
-    connection: Connection, recording: str, offer: Offer, *, root: Path, claims: Claims, zone: ZoneInfo
+    connection: Connection, recording: str, offer: Offer, *, root: Path | str, claims: Claims, zone: ZoneInfo
 ) -> Happening:
     """The arrival of an offer, as the registries are at this moment."""
     who = identify(connection, claims, zone=zone)

@@ -27,6 +27,7 @@ from pipeline.media.sandbox.probe import level_in_force
 from pipeline.media.sniff import TEXT_TRACK
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
+from pipeline.received import ReceivedFiles, received_id
 from pipeline.when import end_of, latest_end
 from storage.durable import kept_durably, store_errors
 from storage.register import search
@@ -89,7 +90,9 @@ def offer_of_row(row: search.Row) -> Offer:
 def read_source(
     offer: Offer, root: str, *, ports: Ports, files: spool.Spooled, progress: Progress, is_to_last: bool = False
 ) -> Digest:
-    """Read the offered file once, into the spool; `root` is as the register shows it, `is_to_last` as for the copy.
+    """Read the offered file once, into the spool; what was received is adopted, not copied.
+
+    `root` is as the register shows it, `is_to_last` as for the copy.
 
     Raises:
         StillChanging: it is not as it was offered.
@@ -98,6 +101,13 @@ def read_source(
     """
     with store_errors("there is no spool"):
         ports.spool.mkdir(parents=True, exist_ok=True)
+    if (received := received_id(root)) is not None:
+        return spool.adopt_measured(
+            ReceivedFiles(ports.received).path(received),
+            files.original,
+            size_bytes=offer.size_bytes,
+            progress=lambda done: progress(done * _COPY_SHARE),
+        )
     with ports.open_source(Path(from_showable(root)), offer.path) as source:
         if spool.seen(source).st_mtime_ns != offer.mtime_ns:
             raise StillChanging("the file was written to since it was offered; it is taken when it is quiet")

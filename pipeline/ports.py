@@ -48,6 +48,8 @@ class Ports:
     authorities: tuple[Authority, ...]
     open_source: OpenSource
     spool: Path
+    received: Path
+    """Where files rest that come over the network, on the spool's own disk."""
     ffmpeg: str | None
     zone: ZoneInfo
     catalog: Catalog

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from evidence.chunk_tree import ChunkHasher, ChunkTree
 from evidence.digest import Digest
-from evidence.errors import SourceUnavailable, StillChanging, StoreUnavailable
+from evidence.errors import NotFound, SourceUnavailable, StillChanging, StoreUnavailable
 from pipeline.ports import Progress, unheard
 from storage.durable import store_errors, write_all
 
@@ -70,6 +70,31 @@ def copy_measured(
         if digest.size_bytes != size_bytes:
             raise StillChanging(f"{size_bytes} bytes were offered, {digest.size_bytes} read: it is not quiet yet")
     return digest
+
+
+def adopt_measured(source: Path, target: Path, *, size_bytes: int, progress: Progress = unheard) -> Digest:
+    """Give a received file, which nobody writes to any more, the name `target` as well; the digest of its bytes.
+
+    Raises:
+        NotFound: it is not there (any more).
+        StillChanging: it has another size than was offered.
+        StoreUnavailable: the spool cannot be read or written.
+    """
+    sha, size = sha256(), 0
+    buffer = memoryview(bytearray(_BLOCK_BYTES))
+    with store_errors("a received file cannot be taken over"), placed(target) as draft:
+        try:
+            os.link(source, draft)
+        except FileNotFoundError as error:
+            raise NotFound("the received file is no longer there") from error
+        with draft.open("rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                sha.update(buffer[:count])
+                size += count
+                progress(min(1.0, size / size_bytes) if size_bytes else 1.0)
+        if size != size_bytes:
+            raise StillChanging(f"{size_bytes} bytes were announced, {size} are there")
+    return Digest(sha.digest(), size)
 
 
 def seen(source: BinaryIO) -> os.stat_result:

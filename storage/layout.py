@@ -9,6 +9,8 @@
 | `originals/ab/cd/<sha256>.receipt` | the signed Receipt, leave to erase | once |
 | `derivatives/ab/cd/<sha256>` | a Derivative | once |
 | `details/ab/cd/<sha256>` | a salted detail file: names, case numbers, file names | once |
+| `manifests/ab/cd/<sha256>` | a dock's list of all that a device held, made before anything was copied | once |
+| `attachments/ab/cd/<sha256>` | what came along with a recording: a terminal's signed word, bookmarks, a track | once |
 | `envelopes/originals/ab/cd/<sha256>.key` | the wrapped data key of an Original and its tables, if enveloped | once |
 | `envelopes/derivatives/ab/cd/<sha256>.key` | the wrapped data key of a Derivative, if enveloped | once |
 | `log/checkpoint` | the newest checkpoint: the only pointer | replaced |
@@ -93,6 +95,16 @@ def derivative_key(sha256: str) -> str:
 def detail_key(sha256: str) -> str:
     """Key of the detail file whose own bytes have this SHA-256."""
     return _by_digest("details", sha256)
+
+
+def manifest_key(sha256: str) -> str:
+    """Key of the dock manifest whose own bytes have this SHA-256."""
+    return _by_digest("manifests", sha256)
+
+
+def attachment_key(sha256: str) -> str:
+    """Key of the attachment whose own bytes have this SHA-256."""
+    return _by_digest("attachments", sha256)
 
 
 def envelope_key_of(key: str) -> str | None:

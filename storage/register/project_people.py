@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where events about units, devices and officers become rows."""
+"""This is where events about units and officers become rows."""
 
 from sqlalchemy import Connection, delete, insert, update
 
@@ -7,21 +7,6 @@ from evidence import instant
 from evidence.custody import CustodyEvent
 from storage.register import schema
 from storage.register.rows import Apply, Detail, as_text, subject
-
-
-def _device_registered(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
-    values = {
-        "serial": subject(event),
-        "kind": event.facts["kind"],
-        "label": detail["label"],
-        "clock_offset_ms": event.facts["clock_offset_ms"],
-        "registered_at": instant.to_text(event.at),
-    }
-    # Changed in place: assignments refer to the row.
-    table = schema.devices
-    changed = connection.execute(update(table).where(table.c.serial == values["serial"]).values(**values))
-    if changed.rowcount == 0:
-        connection.execute(insert(table).values(**values))
 
 
 def _officer_registered(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
@@ -39,26 +24,6 @@ def _officer_registered(connection: Connection, event: CustodyEvent, detail: Det
             valid_from=detail.get("valid_from"),
             valid_to=detail.get("valid_to"),
             registered_at=instant.to_text(event.at),
-        )
-    )
-
-
-def _assigned(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
-    table = schema.assignments
-    start = event.facts["start_at"]
-    # A device is with one officer at a time: a new assignment closes the open one.
-    connection.execute(
-        update(table)
-        .where(table.c.device == subject(event), table.c.end_at.is_(None), table.c.start_at <= start)
-        .values(end_at=start)
-    )
-    connection.execute(
-        insert(table).values(
-            id=f"{subject(event)}.{event.seq}",
-            device=subject(event),
-            officer=detail["officer"],
-            start_at=start,
-            end_at=event.facts["end_at"],
         )
     )
 
@@ -109,8 +74,6 @@ def _report_returned(connection: Connection, event: CustodyEvent, detail: Detail
 
 
 KINDS: dict[str, Apply] = {
-    "assigned": _assigned,
-    "device-registered": _device_registered,
     "officer-registered": _officer_registered,
     "unit-registered": _unit_registered,
     "unit-report-accepted": _report_accepted,

@@ -56,6 +56,13 @@ def _arrived(connection: Connection, event: CustodyEvent, detail: Detail) -> Non
     )
 
 
+def _clock_of(detail: Detail) -> dict[str, Any]:
+    """How surely the start is known: what of the clock ledger was used."""
+    clock = detail.get("clock") or {"early_ms": None, "late_ms": None, "basis": None}
+    basis = None if clock["basis"] is None else as_text(clock["basis"])
+    return {"early_ms": clock["early_ms"], "late_ms": clock["late_ms"], "clock_basis": basis}
+
+
 def _measured(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
     facts = event.facts
     held = schema.originals.c
@@ -70,6 +77,7 @@ def _measured(connection: Connection, event: CustodyEvent, detail: Detail) -> No
         "duration": facts["duration"],
         "claims": as_text(detail["claims"]),
         "end_latest": detail.get("end_latest"),
+        **_clock_of(detail),
         "problem_code": problem["code"],
         "problem_text": problem["text"],
     }

@@ -10,11 +10,17 @@ from sqlalchemy import Connection, insert
 from evidence import instant, merkle
 from evidence.custody import CustodyEvent
 from evidence.errors import RecordMalformed
-from storage.register import project_cases, project_keeping, project_people, project_recordings
+from storage.register import project_cases, project_devices, project_keeping, project_people, project_recordings
 from storage.register.rows import Apply, Detail
 from storage.register.schema import custody_events
 
-_KINDS: dict[str, Apply] = project_recordings.KINDS | project_people.KINDS | project_cases.KINDS | project_keeping.KINDS
+_KINDS: dict[str, Apply] = {
+    **project_recordings.KINDS,
+    **project_people.KINDS,
+    **project_devices.KINDS,
+    **project_cases.KINDS,
+    **project_keeping.KINDS,
+}
 KINDS = frozenset(_KINDS)
 
 

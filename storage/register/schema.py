@@ -6,7 +6,7 @@ exact rational as text; digests are hexadecimal. `jobs`, `retention` and `clock_
 tables that are not a function of the custody log.
 """
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, Table, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, Table, UniqueConstraint, text
 
 from storage.register.columns import Counter, Text
 from storage.register.columns import metadata as metadata
@@ -18,6 +18,15 @@ from storage.register.schema_cases import conditions as conditions
 from storage.register.schema_cases import gaps as gaps
 from storage.register.schema_cases import unit_reports as unit_reports
 from storage.register.schema_cases import units as units
+from storage.register.schema_devices import assignments as assignments
+from storage.register.schema_devices import attachments as attachments
+from storage.register.schema_devices import clock_readings as clock_readings
+from storage.register.schema_devices import devices as devices
+from storage.register.schema_devices import dockings as dockings
+from storage.register.schema_devices import docks as docks
+from storage.register.schema_devices import reconciliations as reconciliations
+from storage.register.schema_devices import remarks as remarks
+from storage.register.schema_devices import series_parts as series_parts
 from storage.register.schema_keeping import appraisals as appraisals
 from storage.register.schema_keeping import archives as archives
 from storage.register.schema_keeping import catalogs as catalogs
@@ -25,17 +34,6 @@ from storage.register.schema_keeping import disposal_entries as disposal_entries
 from storage.register.schema_keeping import disposals as disposals
 from storage.register.schema_keeping import holds as holds
 from storage.register.schema_keeping import tombstones as tombstones
-
-devices = Table(
-    "devices",
-    metadata,
-    Column("serial", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("label", Text, nullable=False),
-    # Camera clock minus true time, as last measured or told; a claim, never applied to stored names.
-    Column("clock_offset_ms", BigInteger, nullable=False),
-    Column("registered_at", Text, nullable=False),
-)
 
 officers = Table(
     "officers",
@@ -51,16 +49,6 @@ officers = Table(
     Column("valid_from", Text),
     Column("valid_to", Text),
     Column("registered_at", Text, nullable=False),
-)
-
-assignments = Table(
-    "assignments",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("device", Text, ForeignKey("devices.serial"), nullable=False, index=True),
-    Column("officer", Text, nullable=False),
-    Column("start_at", Text, nullable=False),
-    Column("end_at", Text),
 )
 
 offers = Table(
@@ -106,6 +94,10 @@ recordings = Table(
     Column("stamped_size", BigInteger),
     # The latest moment it can have ended, doubt about clocks included: what keeping is counted from.
     Column("end_latest", Text),
+    # The true start lies from `early_ms` before `start_at` to `late_ms` after it; null: nothing is known of the clock.
+    Column("early_ms", BigInteger),
+    Column("late_ms", BigInteger),
+    Column("clock_basis", Text),
     # When a person decided on the camera's mark; until when a store that locks refuses to let go.
     Column("reviewed_at", Text),
     Column("locked_until", Text),
@@ -258,10 +250,16 @@ FACT_TABLES = (
     devices,
     officers,
     assignments,
+    docks,
+    dockings,
+    clock_readings,
     offers,
     recordings,
     originals,
     segments,
+    series_parts,
+    remarks,
+    attachments,
     derivatives,
     cases,
     case_officers,
@@ -277,6 +275,7 @@ FACT_TABLES = (
     disposal_entries,
     tombstones,
     archives,
+    reconciliations,
     custody_events,
     checkpoints,
     time_tokens,

@@ -23,6 +23,7 @@ from storage.register.facts import Facts
 from storage.register.rebuild import rebuild
 from storage.register.register import open_engine, open_register
 from tests.support.cameras import CAMERA, tiny
+from tests.support.device_events import everything_of_devices
 from tests.support.home import NOON, Home, dsj_name, open_home, track
 from tests.support.keeping_events import everything_of_keeping
 
@@ -216,6 +217,8 @@ def _month(home: Home, card: Path) -> None:
         record(facts, "flagged", f"recording/{video}", {"reason": "sound is odd"}, code="undecodable")
         told = {"asked": {}, "clip_sha256": "0" * 64, "delivered": {}, "frames": 0, "size_bytes": 0}
         record(facts, "clipped", f"recording/{video}", None, **told)
+    with home.ports.register.begin() as facts:
+        everything_of_devices(facts, device=CAMERA.serial, video=video, photo=photo)
     with home.ports.register.begin() as facts:
         everything_of_keeping(facts, case=case_id(facts.connection, "2026-2"), video=video, photo=photo)
     home.assign(CAMERA.serial, "000001", start=NOON + HOUR)
