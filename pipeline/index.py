@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from evidence import instant
 from evidence.custody import Happening, parse_event
@@ -18,6 +19,7 @@ from evidence.linking import Kind, Score
 from evidence.linking_desk import Pair
 from evidence.note import split_note
 from pipeline.linking import Around, around_case, around_recording
+from pipeline.notice import noticed
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
 from storage.register import linking_rows, search
@@ -35,14 +37,16 @@ def index(recording: str, *, ports: Ports, now: datetime, progress: Progress) ->
     """
     # Decided inside the transaction: a case opened at this very moment either sees the recording
     # indexed and links it, or is seen here.
-    return Done(decide=lambda connection: _decided(connection, recording))
+    return Done(decide=lambda connection: _decided(connection, recording, ports.zone))
 
 
-def _decided(connection: Connection, recording: str) -> tuple[Happening, ...]:
-    around = around_recording(connection, search.recording(connection, recording))
+def _decided(connection: Connection, recording: str, zone: ZoneInfo) -> tuple[Happening, ...]:
+    row = search.recording(connection, recording)
+    around = around_recording(connection, row)
     touched = {case for film, case in around.scores if film == recording}
     changes = _changes(connection, around, recordings={recording}, cases=touched)
     linked = sum(around.is_link((recording, case)) for case in touched)
+    changes += noticed(connection, row, zone=zone)
     return (*changes, Happening("indexed", about(recording), facts={"cases": linked}))
 
 
