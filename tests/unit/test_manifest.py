@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.manifest import Row, Summary, read_manifest, write_manifest
+from devices.manifest import Row, Summary, read_manifest, row_of, write_manifest
 from devices.safe_open import open_root
 from devices.settle import Reason, Snapshot
 from devices.walk import Entry, walk
@@ -56,7 +56,7 @@ def test_the_text_of_a_manifest_is_exactly_this() -> None:
 
 
 def test_a_manifest_comes_back_row_for_row() -> None:
-    assert rows(written(ENTRIES)[0]) == [Row.of(entry) for entry in ENTRIES]
+    assert rows(written(ENTRIES)[0]) == [row_of(entry) for entry in ENTRIES]
 
 
 def test_an_empty_folder_has_a_manifest() -> None:
