@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from evidence.receipt import Receipt
-from pipeline.manifest import Summary
+from pipeline.dock_manifest import Summary
 
 Outcome = Literal["finished", "interrupted", "refused", "failed"]
 

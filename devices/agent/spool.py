@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where files rest in a dock between the device and the server: days without a network, kills, power cuts.
+
+    journal.sqlite      a row for each file that was ever copied: what is known of it
+    <offer>.bytes       what was copied so far
+    <offer>.pieces      the SHA-256 of each piece of 8 MiB that was copied, 32 bytes each
+
+Order of writes: the bytes of a piece, then its line; at the end of a file its bytes and pieces made durable, then
+`sha256` in the row: a row with `sha256` has all its bytes, and they last. Before that, what is found after a crash
+is believed only as far as its pieces measure (`kept`). A file leaves only after its receipt was verified, and its
+row stays: what is docked again is known by it. Before a file leaves here or on the device, the journal is made
+durable: if a power cut takes the word "receipted", the file is asked after again, and nothing was lost.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from devices.agent.journal import Journal, Row
+from devices.agent.spool_rows import SpoolFile, claims_text, file_of
+from evidence.claims import Claims
+from evidence.digest import Digest
+from evidence.errors import FixityMismatch, NotFound
+from evidence.offer import Offer, showable
+from evidence.receipt import Receipt
+from storage.durable import store_errors, sync_folder
+
+PIECE_BYTES = 8 << 20
+_HASH_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a file comes from: the docking that takes it, its port, the device, and whether it goes first."""
+
+    docking: str
+    port: str
+    device: str
+    is_priority: bool = False
+
+
+class Spool:
+    """The files of one dock. Safe to use from several threads; one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the spool in `folder`, made when it is not there. Raises: StoreUnavailable."""
+        self.folder = folder
+        self.journal = Journal(folder / "journal.sqlite")
+
+    def close(self) -> None:
+        """The spool is not used any more."""
+        self.journal.close()
+
+    # --- for the uploader ---------------------------------------------------------------------------
+
+    def waiting(self, limit: int = 1000) -> list[SpoolFile]:
+        """Files without receipt, priority first, then as they were taken; those that still grow among them."""
+        asked = "SELECT * FROM files WHERE is_receipted = 0 ORDER BY is_priority DESC, docking, offer LIMIT ?"
+        return [file_of(row) for row in self.journal.rows(asked, (limit,))]
+
+    def count_waiting(self) -> int:
+        """How many files have no receipt yet."""
+        return int(self.journal.rows("SELECT count(*) AS n FROM files WHERE is_receipted = 0")[0]["n"])
+
+    def pieces(self, offer: str) -> tuple[bytes, ...]:
+        """The SHA-256 of each piece that may be uploaded now, in order: whole ones, and the last of a whole file.
+
+        Raises:
+            NotFound: no such file.
+        """
+        told = self.file(offer)
+        with suppress(FileNotFoundError), store_errors("the pieces of a file in the spool cannot be read"):
+            data = self.pieces_path(offer).read_bytes()
+            end = len(data) // _HASH_BYTES if told.sha256 else min(len(data) // _HASH_BYTES, told.size_bytes >> 23)
+            return tuple(data[at * _HASH_BYTES : (at + 1) * _HASH_BYTES] for at in range(end))
+        return ()
+
+    def open(self, offer: str) -> BinaryIO:
+        """An unbuffered reader of what rests of a file; the caller closes it.
+
+        Raises:
+            NotFound: nothing rests here (any more). StoreUnavailable: it cannot be read.
+        """
+        with store_errors("a file in the spool cannot be read"):
+            try:
+                return self.bytes_path(offer).open("rb", buffering=0)
+            except FileNotFoundError as error:
+                raise NotFound(f"nothing rests in the spool of {offer}") from error
+
+    def set_upload(self, offer: str, url: str | None, *, uploaded_bytes: int = 0) -> None:
+        """Where the file is uploaded to (None: nowhere yet), and how much of it the server has acknowledged."""
+        written = "UPDATE files SET upload_url = ?, uploaded_bytes = ? WHERE offer = ?"
+        self.journal.write(written, (url, uploaded_bytes, offer))
+
+    def set_uploaded(self, offer: str, uploaded_bytes: int) -> None:
+        """So much of the file has been acknowledged by the server."""
+        self.journal.write("UPDATE files SET uploaded_bytes = ? WHERE offer = ?", (uploaded_bytes, offer))
+
+    def take_receipt(self, offer: str, receipt: Receipt) -> None:
+        """The server's word for this file, opened with its pinned key: it may leave the spool.
+
+        Raises:
+            FixityMismatch: the receipt is for other bytes than were copied, or the file is not copied whole.
+            NotFound: no such file.
+        """
+        told = self.file(offer)
+        if told.sha256 is None or (receipt.sha256, receipt.size_bytes) != (told.sha256, told.size_bytes):
+            raise FixityMismatch(
+                f"the receipt is for other bytes than were copied: {showable(told.path)}",
+                offer=offer,
+                ours=told.sha256 or "",
+                theirs=receipt.sha256,
+            )
+        self.journal.write(
+            "UPDATE files SET is_receipted = 1, recording = ? WHERE offer = ?", (receipt.recording, offer)
+        )
+
+    # --- for the ports ------------------------------------------------------------------------------
+
+    def find(self, offer: str) -> SpoolFile | None:
+        """What is known of a file, or None."""
+        rows: list[Row] = self.journal.rows("SELECT * FROM files WHERE offer = ?", (offer,))
+        return file_of(rows[0]) if rows else None
+
+    def file(self, offer: str) -> SpoolFile:
+        """What is known of a file.
+
+        Raises:
+            NotFound: no such file.
+        """
+        found = self.find(offer)
+        if found is None:
+            raise NotFound(f"the spool knows no file {offer}")
+        return found
+
+    def begin(self, offer: Offer, origin: Origin, claims: Claims) -> SpoolFile:
+        """The row of a file that is about to be copied; one that is there already keeps what was done."""
+        name = (offer.id, origin.device, origin.docking, origin.port, showable(offer.path), showable(offer.name))
+        self.journal.write(
+            "INSERT INTO files (offer, device, docking, port, path, name, size_bytes, mtime_ns, claims, is_priority)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (offer) DO UPDATE SET port = excluded.port,"
+            " docking = CASE WHEN sha256 IS NULL THEN excluded.docking ELSE docking END,"
+            " is_priority = excluded.is_priority",
+            (*name, offer.size_bytes, offer.mtime_ns, claims_text(claims), origin.is_priority),
+        )
+        return self.file(offer.id)
+
+    def copied(self, offer: str, digest: Digest, *, docking: str) -> None:
+        """All bytes of a file rest here and last; they were read from the device whole in `docking`."""
+        written = "UPDATE files SET sha256 = ?, read_in = ?, is_resting = 1 WHERE offer = ?"
+        self.journal.write(written, (digest.hex, docking, offer))
+
+    def read_again(self, offer: str, *, docking: str) -> None:
+        """A file that was copied before was read from the device whole in `docking`, and is the same."""
+        self.journal.write("UPDATE files SET read_in = ? WHERE offer = ?", (docking, offer))
+
+    def backed_up(self, offer: str) -> None:
+        """The file rests on the dock's second disk, too."""
+        self.journal.write("UPDATE files SET is_backed_up = 1 WHERE offer = ?", (offer,))
+
+    def erased(self, offers: Sequence[str]) -> None:
+        """These files are gone from the device, as was looked for."""
+        for offer in offers:
+            self.journal.write("UPDATE files SET is_erased = 1 WHERE offer = ?", (offer,))
+
+    def release(self, *, needs_backup: bool, limit: int = 1000) -> int:
+        """Let go of files whose receipt was verified (and that are backed up, when that is wanted); how many."""
+        asked = "SELECT offer FROM files WHERE is_receipted = 1 AND is_resting = 1 AND is_backed_up >= ? LIMIT ?"
+        offers = [str(row["offer"]) for row in self.journal.rows(asked, (int(needs_backup), limit))]
+        if not offers:
+            return 0
+        self.journal.make_durable()
+        for offer in offers:
+            with store_errors("a file in the spool cannot be let go"):
+                self.bytes_path(offer).unlink(missing_ok=True)
+                self.pieces_path(offer).unlink(missing_ok=True)
+            self.journal.write("UPDATE files SET is_resting = 0 WHERE offer = ?", (offer,))
+        return len(offers)
+
+    def discard(self, offer: str) -> None:
+        """Forget what was copied of a file that is not whole: it is not what the device has."""
+        with store_errors("a file in the spool cannot be discarded"):
+            self.bytes_path(offer).unlink(missing_ok=True)
+            self.pieces_path(offer).unlink(missing_ok=True)
+        self.set_upload(offer, None)
+
+    def bytes_path(self, offer: str) -> Path:
+        """Where the bytes of a file rest."""
+        return self.folder / f"{offer}.bytes"
+
+    def pieces_path(self, offer: str) -> Path:
+        """Where the digests of its pieces rest."""
+        return self.folder / f"{offer}.pieces"
+
+    def sync(self) -> None:
+        """Return when the names in the spool would outlive a power cut."""
+        with store_errors("the spool cannot be made durable"):
+            sync_folder(self.folder)
+
+    def kept(self, offer: str) -> tuple[bytes, ...]:
+        """The digests of the pieces that rest whole: each is measured again, up to the first that does not fit."""
+        found: list[bytes] = []
+        try:
+            with self.open(offer) as reader, store_errors("a file in the spool cannot be read"):
+                lines = self.pieces_path(offer).read_bytes()
+                for at in range(len(lines) // _HASH_BYTES):
+                    piece = reader.read(PIECE_BYTES)
+                    told = lines[at * _HASH_BYTES : (at + 1) * _HASH_BYTES]
+                    if len(piece) != PIECE_BYTES or sha256(piece).digest() != told:
+                        break
+                    found.append(told)
+        except (NotFound, FileNotFoundError):
+            return ()
+        return tuple(found)

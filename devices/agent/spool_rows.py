@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a row of the dock's journal is a file as people and the uploader see it."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from devices.agent.journal import Row
+from evidence.claims import Claim, Claims, Source
+from evidence.offer import from_showable
+
+
+class FileState(StrEnum):
+    """How far a file has come."""
+
+    COPYING = "copying"
+    COPIED = "copied"
+    UPLOADING = "uploading"
+    UPLOADED = "uploaded"
+    RECEIPTED = "receipted"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFile:
+    """A file of a device: `path` is what the server is told, the device's name and the path on it.
+
+    `sha256` (hex) is there once all its bytes rest in the spool and last; until then pieces may be uploaded
+    as they come. `read_in` is the last docking in which every byte of it was read from the device.
+    """
+
+    offer: str
+    device: str
+    docking: str
+    port: str
+    path: str
+    name: str
+    size_bytes: int
+    mtime_ns: int
+    claims: Claims
+    is_priority: bool
+    sha256: str | None
+    read_in: str | None
+    upload_url: str | None
+    uploaded_bytes: int
+    recording: str | None
+    is_receipted: bool
+    is_backed_up: bool
+    is_resting: bool
+    is_erased: bool
+
+    @property
+    def state(self) -> FileState:
+        """The furthest it has come."""
+        if self.is_erased:
+            return FileState.ERASED
+        if self.is_receipted:
+            return FileState.RECEIPTED
+        if self.sha256 is None:
+            return FileState.COPYING
+        if self.upload_url is None:
+            return FileState.COPIED
+        return FileState.UPLOADED if self.uploaded_bytes >= self.size_bytes else FileState.UPLOADING
+
+
+def file_of(row: Row) -> SpoolFile:
+    """The file that a row tells of."""
+    told = {name: row[name] for name in row.keys()}  # noqa: SIM118 (a row of sqlite3 iterates over its values)
+    flags = {name: bool(value) for name, value in told.items() if name.startswith("is_")}
+    names = {name: from_showable(str(told[name])) for name in ("path", "name")}
+    return SpoolFile(**(told | flags | names | {"claims": _claims(told["claims"])}))
+
+
+def claims_text(claims: Claims) -> str:
+    """Claims as the journal keeps them."""
+    return json.dumps([[claim.field, claim.source, claim.value] for claim in claims], ensure_ascii=False)
+
+
+def _claims(text: str) -> Claims:
+    return Claims(Claim(field, value, Source(source)) for field, source, value in json.loads(text))
