@@ -27,7 +27,7 @@ class Profile:
 
 
 _KINDS = {
-    "video": "mp4 m4v mov avi mkv flv ts mts m2ts mpg mpeg 3gp wmv dav h264 h265",
+    "video": "mp4 m4v mov avi mkv flv ts mts m2ts mpg mpeg 3gp wmv dav h264 h265 360",
     "audio": "m4a wav mp3 aac amr ogg opus flac wma",
     "photo": "jpg jpeg png bmp heic heif tif tiff dng",
     "track": "gps nmea gpx",
@@ -57,15 +57,32 @@ def officer(number: str, source: Source) -> Iterator[Claim]:
     yield from claimed(field, number, source)
 
 
-def start(digits: str, source: Source) -> Iterator[Claim]:
-    """Local start time from 14 digits, year first; a note when they are no time."""
+def start(digits: str, source: Source, *, fine: str = "") -> Iterator[Claim]:
+    """Local start time from 14 digits, year first; a note when they are no time.
+
+    `fine` is what the name says below the second, and of the zone, as ISO 8601 writes it: a start with a zone is no
+    local day.
+    """
+    said = tuple(moment("start", digits, source, fine=fine))
+    yield from said
+    if said[0].field == "start" and not fine:
+        yield Claim("start_date", said[0].value[:10], source)
+
+
+def moment(field: str, digits: str, source: Source, *, fine: str = "") -> Iterator[Claim]:
+    """A time from 14 digits as a claim of `field`; a note when they are no time."""
     try:
-        moment = datetime.strptime(digits, "%Y%m%d%H%M%S")  # noqa: DTZ007 (the camera's own clock has no zone)
+        found = datetime.strptime(digits, "%Y%m%d%H%M%S")  # noqa: DTZ007 (the camera's own clock has no zone)
     except ValueError:
         yield from claimed("note", f"no such time: {digits}", source)
         return
-    yield Claim("start", moment.isoformat(), source)
-    yield Claim("start_date", moment.date().isoformat(), source)
+    yield Claim(field, found.isoformat() + fine, source)
+
+
+def number(field: str, digits: str | None) -> Iterator[Claim]:
+    """A number that the name bears, without leading zeros; none when it bears none."""
+    if digits:
+        yield Claim(field, str(int(digits)), Source.FILE_NAME)
 
 
 def mark(text: str, source: Source) -> Iterator[Claim]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where phones, cameras and unknown recorders are read: a time when there is one, no identity."""
+"""This is where unknown recorders are read: a time when there is one, no identity.
+
+Two or three digits behind the time, at the end of the name, count the files of one capture.
+"""
 
 import re
 
@@ -12,35 +15,31 @@ _TIME = re.compile(
     r"(?<![0-9])((?:19|20)[0-9]{2})[-_.]?([0-9]{2})[-_.]?([0-9]{2})[-_.@ T]?"
     r"([0-9]{2})[-_.]?([0-9]{2})[-_.]?([0-9]{2})(?![0-9])"
 )
-_DAY_FOLDER = re.compile(r"((?:19|20)[0-9]{2})[-_.]?([0-9]{2})[-_.]?([0-9]{2})")
-_CLOCK_NAME = re.compile(r"([0-9]{2})[-_.]?([0-9]{2})[-_.]?([0-9]{2})\.[A-Za-z0-9]{1,8}")
+_PART = re.compile(r"[-_~](?P<part>[0-9]{2,3})\.[A-Za-z0-9]{1,8}", re.ASCII)
 
 
 def read(path: str) -> tuple[Claim, ...]:
     """What any path says; every path is of this form."""
     name = path.rpartition("/")[2]
-    return (*_start(path), *form.kind(name), *form.folders(path))
+    return (*_start(name), *form.kind(name), *form.folders(path))
 
 
-def _start(path: str) -> tuple[Claim, ...]:
-    *above, name = path.split("/")
+def _start(name: str) -> tuple[Claim, ...]:
     match = _TIME.search(name)
-    if match is not None:
-        return tuple(form.start("".join(match.groups()), Source.FILE_NAME))
-    day = _DAY_FOLDER.fullmatch(above[-1]) if above else None
-    clock = _CLOCK_NAME.fullmatch(name)
-    if day is None or clock is None:
+    if match is None:
         return ()
-    return tuple(form.start("".join((*day.groups(), *clock.groups())), Source.FILE_NAME))
+    part = _PART.fullmatch(name, match.end())
+    return (
+        *form.start("".join(match.groups()), Source.FILE_NAME),
+        *form.number("part", part["part"] if part else None),
+    )
 
 
 EXAMPLES: Examples = {
-    "DCIM/Camera/VID_20260619_100324.mp4": {"start": "2026-06-19T10:03:24", "kind": "video"},
     "20260619_100324.jpg": {"start": "2026-06-19T10:03:24", "kind": "photo"},
-    "2023_0615_093012_001.MP4": {"start": "2023-06-15T09:30:12", "kind": "video"},
-    "20190514/145036.mp4": {"start": "2019-05-14T14:50:36", "kind": "video"},
-    "DCIM/100MEDIA/DSC00001.JPG": {"kind": "photo"},
-    "FILE0001.MP4": {"kind": "video"},
+    "hall 2026-06-19 10.03.24.mp4": {"start": "2026-06-19T10:03:24", "kind": "video"},
+    "hall_2026-06-19_10-03-24_002.mp4": {"start": "2026-06-19T10:03:24", "part": "2", "kind": "video"},
+    "meeting.mp4": {"kind": "video"},
 }
 
 PROFILE = Profile("generic", read, EXAMPLES)

@@ -7,13 +7,44 @@ A new maker is one file beside this one, with examples, and one name in `PROFILE
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from devices.makers import dcam, dsj, generic, sidecar, station
+from devices.makers import (
+    dahua,
+    dated,
+    dcam,
+    dcf,
+    dsj,
+    ga947,
+    generic,
+    gopro,
+    novatek,
+    phone,
+    plain,
+    segments,
+    sidecar,
+    station,
+    stationstore,
+)
 from devices.makers.form import Profile
 from evidence.claims import Claim, Claims, Source
 from evidence.instant import to_text
 
 # The first that fits is believed: the more a form asks of a name, the earlier it stands. The last fits any.
-PROFILES: tuple[Profile, ...] = (dsj.PROFILE, dcam.PROFILE, station.PROFILE, generic.PROFILE)
+PROFILES: tuple[Profile, ...] = (
+    dsj.PROFILE,
+    dcam.PROFILE,
+    ga947.PROFILE,
+    station.PROFILE,
+    stationstore.PROFILE,
+    dahua.PROFILE,
+    novatek.PROFILE,
+    segments.PROFILE,
+    gopro.PROFILE,
+    phone.PROFILE,
+    dated.PROFILE,
+    dcf.PROFILE,
+    plain.PROFILE,
+    generic.PROFILE,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
