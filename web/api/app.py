@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where the routes, each noun's in its own file, become one application."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
+
+from web.api import problems, session_routes
+from web.api.bodies import SmallBodies
+from web.api.context import Context
+
+ROUTERS: Sequence[APIRouter] = (session_routes.router,)
+"""Every router of the server; a new noun adds its own here."""
+UPLOADS = "/v1/uploads"
+
+
+def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
+    """The application that answers docks and terminals; it is told everything, and reads no clock of its own."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.context = context
+    for router in routers:
+        app.include_router(router)
+    problems.install(app, context)
+    app.add_middleware(SmallBodies, limit=context.limits.body_bytes, streamed=UPLOADS)
+    return app

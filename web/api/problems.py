@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where errors become answers: `application/problem+json` (RFC 9457) with our stable `code`.
+
+What a client did is told in words. What is wrong on our side is told to the notes, and the client learns the code.
+"""
+
+import errno
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from evidence.errors import (
+    BadInput,
+    ChecksumMismatch,
+    DeviceRefused,
+    DiskLow,
+    EvidockError,
+    InUse,
+    NotFound,
+    NotSignedIn,
+    Overloaded,
+    Refused,
+    TooLarge,
+    Unacceptable,
+    Unavailable,
+)
+from web.api.context import Context
+
+MEDIA_TYPE = "application/problem+json"
+CHECKSUM_MISMATCH = 460  # tus 1.0, checksum extension
+_PHRASES = {CHECKSUM_MISMATCH: "Checksum Mismatch"}
+
+# The first that fits counts.
+_STATUS: tuple[tuple[type[EvidockError], int], ...] = (
+    (NotFound, 404),
+    (ChecksumMismatch, CHECKSUM_MISMATCH),
+    (TooLarge, 413),
+    (BadInput, 400),
+    (Unacceptable, 422),
+    (NotSignedIn, 401),
+    (DeviceRefused, 403),
+    (InUse, 423),
+    (Refused, 409),
+    (DiskLow, 429),
+    (Overloaded, 429),
+    (Unavailable, 503),
+)
+# What the framework itself refuses.
+_CODES = {400: BadInput.code, 404: NotFound.code, 413: TooLarge.code}
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_INTERNAL = 500
+
+
+def status_of(error: EvidockError) -> int:
+    """The HTTP status that an error of ours is answered with."""
+    if error.values.get("errno") in _NO_ROOM:
+        return 507
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), _INTERNAL)
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> JSONResponse:
+    """A problem as an answer."""
+    body = {"type": "about:blank", "title": _phrase(status), "status": status, "code": code, "detail": detail, **more}
+    return JSONResponse(body, status, media_type=MEDIA_TYPE)
+
+
+def answer_to(error: EvidockError, context: Context) -> Response:
+    """What a client is told of an error of ours; what is wrong here is noted."""
+    status = status_of(error)
+    is_ours = status in (_INTERNAL, 503, 507)
+    if is_ours:
+        context.note("request-failed", f"a request failed: {error.message} ({error.code})", code=error.code)
+    detail = "the server cannot do this now; what it acknowledged is kept" if is_ours else error.message
+    values = {} if is_ours else {name: value for name, value in error.values.items() if _is_plain(value)}
+    answer = problem(status, error.code, detail, **({"values": values} if values else {}))
+    if status in (429, 503, 507):
+        answer.headers["Retry-After"] = str(context.limits.retry_s)
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def install(app: FastAPI, context: Context) -> None:
+    """Have every error of a route answered as a problem."""
+
+    async def ours(_: Request, error: Exception) -> Response:
+        assert isinstance(error, EvidockError)  # noqa: S101 - registered for it
+        return answer_to(error, context)
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+        first = error.errors()[0]
+        where = ".".join(str(one) for one in first["loc"])
+        return problem(400, BadInput.code, f"{where}: {first['msg']}"[:500])
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+        code = _CODES.get(error.status_code, f"http-{error.status_code}")
+        answer = problem(error.status_code, code, _phrase(error.status_code))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    app.add_exception_handler(EvidockError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+
+
+def _phrase(status: int) -> str:
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(isinstance(one, str | int) for one in value)
+    return value is None or isinstance(value, str | int)
