@@ -61,12 +61,16 @@ def readings_of(connection: Connection, device: str) -> list[Row]:
 
 
 def known_offers(connection: Connection, identifiers: Sequence[str]) -> list[Row]:
-    """Of these offers those that were made: id, recording, outcome, and sha256 and sealed_at of what came of each.
+    """Of these offers those that were made: id, dock, recording, outcome; sha256 and sealed_at of what came of each.
 
     Ask for at most 500 at a time: an engine takes only so many names in one question.
     """
     wanted = (
-        select(offers.c.id, offers.c.recording, offers.c.outcome, originals.c.sha256, originals.c.sealed_at)
+        select(
+            *(offers.c[name] for name in ("id", "dock", "recording", "outcome")),
+            originals.c.sha256,
+            originals.c.sealed_at,
+        )
         .select_from(offers.outerjoin(originals, originals.c.recording == offers.c.recording))
         .where(offers.c.id.in_(identifiers))
     )

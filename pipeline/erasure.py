@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a dock asks for leave to clear a device, and gets it only when nothing is lost by it.
+
+(1) the agency's switch is on for this dock, and the docking was not refused; (2) the dock names every file that the
+docking's manifest took, and no other; (3) each is sealed here with the SHA-256 that the dock itself read; (4) the
+object store really has it now, with the size that the device listed. Then the leave is recorded, and then given.
+What is put aside for a person but sealed is at rest like any other. A repeat is checked like the first time, and
+recorded once: what rested yesterday need not rest today.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import islice
+
+from evidence.custody import Happening
+from evidence.errors import Conflict, NotFound
+from evidence.offer import Offer, showable
+from pipeline.decided import take_down
+from pipeline.dock_figures import dock_figures
+from pipeline.docking_manifest import taken_offers
+from pipeline.dockings import docking_of, station, stream_of_docking
+from pipeline.ports import Ports
+from storage import layout
+from storage.register import dock_rows
+from storage.register.search import Connection, Row
+
+_AT_ONCE = 8  # questions to a store that answers over a network
+_BATCH = 500
+
+
+def allow_erasure(identifier: str, files: Mapping[str, str], *, dock: str, ports: Ports, now: datetime) -> None:
+    """Return when the device of a docking may be cleared of `files` (offer to SHA-256), and that is on record.
+
+    Raises:
+        Conflict: it may not; the message says why, and names up to 20 of the files that stand in the way.
+        NotFound: this dock told of no such docking. StoreUnavailable: worth another try.
+    """
+    with ports.register.view() as connection:
+        row = _open_docking(connection, identifier, dock=dock)
+    offers = _promised(row, ports=ports)
+    _check_names(offers, files)
+    sha256 = {offer.id: files[offer.id] for offer in offers}
+    with ports.register.view() as connection:
+        _check_sealed(connection, offers, sha256)
+    _check_at_rest(offers, sha256, ports=ports)
+
+    def decide(connection: Connection) -> tuple[None, Sequence[Happening]]:
+        by_now = _open_docking(connection, identifier, dock=dock)
+        _check_sealed(connection, offers, sha256)
+        if by_now["erasing_at"] is not None:
+            return None, ()
+        facts = {"count": len(offers), "docking": identifier}
+        detail = {"files": [_told(offer, sha256) for offer in offers]}
+        return None, [Happening("erasing", stream_of_docking(by_now), facts=facts, detail=detail)]
+
+    take_down(decide, actor=f"dock:{dock}", ports=ports, now=now)
+
+
+def _open_docking(connection: Connection, identifier: str, *, dock: str) -> Row:
+    if not station(connection, dock)["erases"]:
+        raise Conflict("the agency has not switched clearing on for this dock: the device keeps its files")
+    row = docking_of(connection, identifier, dock=dock)
+    if row["refusal"] is not None:
+        raise Conflict(f"docking {identifier} was refused ({row['refusal']}): nothing of that device is cleared")
+    if row["ended_at"] is not None and row["erasing_at"] is None:
+        raise Conflict(f"docking {identifier} has ended: what the device holds now is for the next one to say")
+    return row
+
+
+def _promised(row: Row, *, ports: Ports) -> list[Offer]:
+    try:
+        return list(taken_offers(row, ports=ports))
+    except NotFound as error:
+        raise Conflict(f"the manifest of docking {row['id']} is not here: send it first") from error
+
+
+def _check_names(offers: Sequence[Offer], files: Mapping[str, str]) -> None:
+    """The manifest's files and those that the dock names are the same."""
+    missing = [offer for offer in offers if offer.id not in files]
+    if missing:
+        raise _refused("the manifest took files that are not named", missing)
+    others = sorted(set(files) - {offer.id for offer in offers})
+    if others:
+        raise Conflict(f"{len(others)} files are not of this docking's manifest: {', '.join(others[: _most()])}")
+
+
+def _check_sealed(connection: Connection, offers: Sequence[Offer], sha256: Mapping[str, str]) -> None:
+    sealed: dict[str, set[str]] = {}
+    for batch in _batches(offers):
+        for row in dock_rows.known_offers(connection, [offer.id for offer in batch]):
+            if row["sealed_at"] is not None:
+                sealed.setdefault(row["id"], set()).add(row["sha256"])
+    open_ones = [offer for offer in offers if offer.id not in sealed]
+    if open_ones:
+        raise _refused("not sealed", open_ones)
+    others = [offer for offer in offers if sha256[offer.id] not in sealed[offer.id]]
+    if others:
+        raise _refused("sealed with another SHA-256 than the dock read", others)
+
+
+def _check_at_rest(offers: Sequence[Offer], sha256: Mapping[str, str], *, ports: Ports) -> None:
+    def rests(offer: Offer) -> bool:
+        try:
+            return ports.store.size(layout.original_key(sha256[offer.id])) == offer.size_bytes
+        except NotFound:
+            return False
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = list(pool.map(rests, offers))
+    gone = [offer for offer, is_there in zip(offers, answers, strict=True) if not is_there]
+    if gone:
+        raise _refused("the object store does not hold them, or not whole", gone)
+
+
+def _refused(why: str, offers: Sequence[Offer]) -> Conflict:
+    named = ", ".join(showable(offer.path)[:200] for offer in offers[: _most()])
+    return Conflict(f"{len(offers)} files may not be cleared: {why}: {named}")
+
+
+def _most() -> int:
+    return dock_figures().dockings.named_when_refused
+
+
+def _told(offer: Offer, sha256: Mapping[str, str]) -> dict[str, str]:
+    return {"offer": offer.id, "path": showable(offer.path), "sha256": sha256[offer.id]}
+
+
+def _batches(offers: Sequence[Offer]) -> Iterator[list[Offer]]:
+    rest = iter(offers)
+    while batch := list(islice(rest, _BATCH)):
+        yield batch
