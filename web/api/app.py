@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
 
-from web.api import problems, session_routes
+from web.api import live, live_watch, problems, session_routes
 from web.api.bodies import SmallBodies
 from web.api.context import Context
 
-ROUTERS: Sequence[APIRouter] = (session_routes.router,)
+ROUTERS: Sequence[APIRouter] = (session_routes.router, live.router, live_watch.router)
 """Every router of the server; a new noun adds its own here."""
 UPLOADS = "/v1/uploads"
 

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a live recording is played while it comes in: HLS (RFC 8216) of what is there.
+
+Only the terminal that records may watch. Others come when each view is put on record.
+"""
+
+from fastapi import APIRouter, Response
+
+from evidence.errors import NotFound
+from pipeline import live
+from pipeline.live import Sender
+from pipeline.live_playlist import ENDING, INIT, part, playlist
+from web.api.context import Context, Here
+from web.api.live import Terminal
+
+router = APIRouter(prefix="/v1/live")
+
+_NEVER_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_PLAYLIST = "application/vnd.apple.mpegurl"
+_MEDIA = "video/mp4"
+_DIGITS_MAX = 9
+
+
+@router.get("/{identifier}/playlist.m3u8")
+def hls(identifier: str, sender: Terminal, here: Here) -> Response:
+    """The playlist as it stands now."""
+    found = live.look(identifier, sender=sender, files=here.files)
+    return Response(playlist(found, files=here.files), media_type=_PLAYLIST, headers=_NEVER_KEPT)
+
+
+@router.get(f"/{{identifier}}/{INIT}")
+def init(identifier: str, sender: Terminal, here: Here) -> Response:
+    """The init segment."""
+    return _part(identifier, 0, sender=sender, here=here)
+
+
+@router.get(f"/{{identifier}}/{{name}}{ENDING}")
+def fragment(identifier: str, name: str, sender: Terminal, here: Here) -> Response:
+    """One fragment."""
+    if not (name.isascii() and name.isdigit() and len(name) <= _DIGITS_MAX and int(name)):
+        raise NotFound(f"no fragment {name[:40]!r}")
+    return _part(identifier, int(name), sender=sender, here=here)
+
+
+def _part(identifier: str, number: int, *, sender: Sender, here: Context) -> Response:
+    found = live.look(identifier, sender=sender, files=here.files)
+    return Response(part(found, number, files=here.files).read(), media_type=_MEDIA, headers=_NEVER_KEPT)
