@@ -5,11 +5,19 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
 
-from web.api import live, live_watch, problems, session_routes
+from web.api import alarms, dockings, enrolments, live, live_watch, offers, problems, session_routes
 from web.api.bodies import SmallBodies
 from web.api.context import Context
 
-ROUTERS: Sequence[APIRouter] = (session_routes.router, live.router, live_watch.router)
+ROUTERS: Sequence[APIRouter] = (
+    session_routes.router,
+    live.router,
+    live_watch.router,
+    enrolments.router,
+    offers.router,
+    dockings.router,
+    alarms.router,
+)
 """Every router of the server; a new noun adds its own here."""
 UPLOADS = "/v1/uploads"
 

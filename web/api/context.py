@@ -2,15 +2,17 @@
 """This is where everything a request may use is one value, handed in by the front door that starts the server."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
+from pipeline.dock_figures import dock_figures
 from pipeline.ports import Ports
 from pipeline.received import ReceivedFiles
 from web.api.limits import Limits
+from web.api.rates import Rate
 from web.api.sessions import Sessions
 
 
@@ -24,6 +26,24 @@ class Note(Protocol):
 
 def unheard(event: str, sentence: str, **ids: Any) -> None:
     """Notes that nobody reads."""
+
+
+def _wrong_codes() -> Rate:
+    told = dock_figures().enrolment
+    return Rate(told.wrong_codes, told.wrong_codes_s)
+
+
+def _alarms() -> Rate:
+    told = dock_figures().dockings
+    return Rate(told.alarms, told.alarms_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What nobody may do too often: be wrong about a code (by address), raise an alarm (by dock)."""
+
+    wrong_codes: Rate = field(default_factory=_wrong_codes)
+    alarms: Rate = field(default_factory=_alarms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +61,9 @@ class Context:
     hint: Callable[[str], None]
     """Tell a worker of a job by its id; nothing is lost when nobody hears."""
     note: Note = unheard
+    server_keys: tuple[str, ...] = ()
+    """The keys that receipts are signed with, as vkeys: what a dock pins when it enrols."""
+    rates: Rates = field(default_factory=Rates)
 
 
 def context_of(request: Request) -> Context:
