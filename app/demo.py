@@ -23,8 +23,11 @@ from devices.simulator.card import dock_card
 from evidence.errors import Unavailable
 from evidence.media_time import Span
 from evidence.verdict import Verdict
-from pipeline import audit, casework, people
+from pipeline import audit, casework
 from pipeline.clip import clip
+from pipeline.devices_register import register_device
+from pipeline.ledger import assign_device
+from pipeline.people import register_officer
 from pipeline.ports import Ports
 from storage.register import jobs, search
 from storage.register.publisher import publish
@@ -89,10 +92,10 @@ def demonstrate(home: Path, *, tell: Tell, stay: Stay | None = None) -> dict[str
 def _register(ports: Ports, today: datetime) -> None:
     now = clocks.now()
     for officer in OFFICERS:
-        people.register_officer(officer, ports=ports, now=now)
+        register_officer(officer, ports=ports, now=now)
     for device, holder in DEVICES:
-        people.register_device(device, ports=ports, now=now)
-        people.assign_device(device.serial, holder, start=today - timedelta(days=1), end=None, ports=ports, now=now)
+        register_device(device, ports=ports, now=now)
+        assign_device(device.serial, holder, start=today - timedelta(days=1), ports=ports, now=now)
     casework.open_case(first_case(today), ports=ports, now=now)
 
 

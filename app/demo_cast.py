@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from devices.simulator.camera import SimulatedCamera
+from evidence.agency import Officer
+from evidence.device import Device
 from pipeline.casework import NewCase
-from pipeline.people import Device, Officer
 
 OFFICERS = (
     Officer("430401", "张敏", "执法一中队"),

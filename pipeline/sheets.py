@@ -9,7 +9,7 @@ import codecs
 import csv
 import io
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,6 +61,15 @@ def read_sheet(path: Path, columns: Columns, *, needed: Sequence[str]) -> Sheet:
         BadInput: it cannot be read, is no text in UTF-8 or GB18030, has a column nobody knows or one twice, lacks a
             needed one, has no rows, or is larger than 64 MiB or 200,000 rows. With file, line and column.
     """
+    return parse_sheet(file_bytes(path), columns, name=path.name, needed=needed)
+
+
+def file_bytes(path: Path) -> bytes:
+    """The bytes of a list's file.
+
+    Raises:
+        BadInput: it cannot be read, or is larger than 64 MiB.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
@@ -68,7 +77,7 @@ def read_sheet(path: Path, columns: Columns, *, needed: Sequence[str]) -> Sheet:
         raise BadInput(f"{path} cannot be read: {error.strerror}") from error
     if len(data) > LARGEST:
         raise BadInput(f"{path.name} is larger than {LARGEST >> 20} MiB")
-    return parse_sheet(data, columns, name=path.name, needed=needed)
+    return data
 
 
 def parse_sheet(data: bytes, columns: Columns, *, name: str, needed: Sequence[str]) -> Sheet:
@@ -77,8 +86,18 @@ def parse_sheet(data: bytes, columns: Columns, *, name: str, needed: Sequence[st
     Raises:
         BadInput: as `read_sheet`.
     """
-    text = decoded(data, name)
-    records = _records(text, name)
+    return sheet_of(_records(decoded(data, name), name), columns, name=name, needed=needed)
+
+
+def sheet_of(
+    records: Iterable[tuple[int, Sequence[str]]], columns: Columns, *, name: str, needed: Sequence[str]
+) -> Sheet:
+    """The table in records, each with the line it begins on; the first is the header.
+
+    Raises:
+        BadInput: as `read_sheet`.
+    """
+    records = iter(records)
     line, header = next(records, (1, []))
     if not header:
         raise BadInput(f"{name}: there is no header")

@@ -11,12 +11,15 @@ import typer
 from app import clocks
 from app.cli.case_import import print_faults
 from app.cli.session import AsJson, Home, out, print_table, report, session
+from app.cli.written_file import export_table
 from evidence.agency import Officer
 from evidence.errors import BadInput
 from pipeline import people
 from pipeline.case_codes import codes_now
 from pipeline.cells import day
-from pipeline.people_import import Listed, import_officers
+from pipeline.listed import Listed
+from pipeline.lists_out import officers_table
+from pipeline.people_import import import_officers
 from pipeline.ports import Ports
 from storage.register import casebook, search
 
@@ -85,11 +88,11 @@ def list_officers(home: Home = None, as_json: AsJson = False) -> None:
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV: 姓名, 单位, 职务, 证件编号 ….", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="CSV or .xlsx: 姓名, 单位, 职务, 证件编号 ….", show_default=False)],
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in an officers' list (执法人员清单) from a CSV; the same file again changes nothing.
+    """Take in an officers' list (执法人员清单) from a CSV or .xlsx; the same file again changes nothing.
 
     - `evidock officer import officers.csv`
     """
@@ -97,6 +100,19 @@ def import_file(
         listed = import_officers(file, ports=ports, now=clocks.now())
     report(listed.to_json(), as_json=as_json, show=lambda: print_listed(listed, "officers"))
     end_list(listed)
+
+
+@app.command("export")
+def export_file(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .csv or .xlsx.", show_default=False)],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the officers' list (执法人员清单) to a .csv or .xlsx, as `import` takes it in.
+
+    - `evidock officer export -o officers.xlsx`
+    """
+    export_table(output, officers_table, title="执法人员清单", home=home, as_json=as_json)
 
 
 def print_listed(listed: Listed, what: str) -> None:

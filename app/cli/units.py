@@ -94,11 +94,11 @@ def tree(
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV: 单位编码, 单位名称, 上级编码.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="CSV or .xlsx: 单位编码, 单位名称, 上级编码.", show_default=False)],
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in units from a CSV, in any order; the same file again changes nothing.
+    """Take in units from a CSV or .xlsx, in any order; the same file again changes nothing.
 
     - `evidock unit import units.csv`
     """

@@ -29,7 +29,8 @@ def _shielded(cell: str) -> str:
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def _unshielded(cell: str) -> str:
+def unshielded(cell: str) -> str:
+    """A cell as it was before `write_csv` put an apostrophe before what a spreadsheet would take for a formula."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
@@ -48,7 +49,7 @@ def read_csv(data: bytes, *, name: str) -> Sheet:
             if len(rows) >= MOST_ROWS or len(row) > MOST_COLUMNS:
                 told = f"more than {MOST_ROWS} rows or {MOST_COLUMNS} columns"
                 refuse(name, [Fault(Mark(reader.line_num), told, "save the list as CSV with commas")])
-            rows.append(tuple(_unshielded(_unix(cell)) for cell in row))
+            rows.append(tuple(unshielded(_unix(cell)) for cell in row))
     except csv.Error as error:
         refuse(name, [Fault(Mark(reader.line_num), f"not CSV: {error}", "save the list as CSV with commas")])
     width = max(map(len, rows), default=0)

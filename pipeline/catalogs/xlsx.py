@@ -8,6 +8,7 @@ a formula in it is refused. The library reads row by row, and only what `packed`
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
 from io import BytesIO
 from typing import Any
 
@@ -75,8 +76,10 @@ def _lay_out(page: Any, sheet: Sheet) -> None:
     page.freeze_panes = f"A{header + 1}"
 
 
-def read_xlsx(data: bytes, *, name: str) -> list[Sheet]:
+def read_xlsx(data: bytes, *, name: str, takes_dates: bool = False) -> list[Sheet]:
     """The tables in a workbook, those that hold anything.
+
+    `takes_dates`: a cell that is a date or a local time is its ISO text, where it would be a fault.
 
     Raises:
         BadInput: it is no .xlsx, holds what none needs, or a cell that is not text.
@@ -91,7 +94,7 @@ def read_xlsx(data: bytes, *, name: str) -> list[Sheet]:
             pages: list[Any] = [page for page in workbook.worksheets if page.sheet_state == "visible"]
             hidden = [page.title for page in workbook.worksheets if page.sheet_state != "visible"]
             faults.extend(Fault(Mark(0, 0, title), "the sheet is hidden", "show it, or delete it") for title in hidden)
-            sheets = [_sheet(page, merges, faults) for page in pages]
+            sheets = [_sheet(page, merges, faults, takes_dates) for page in pages]
     except EvidockError:
         raise
     except Exception as error:  # whatever the library trips over in a file from outside
@@ -101,7 +104,7 @@ def read_xlsx(data: bytes, *, name: str) -> list[Sheet]:
     return [sheet for sheet in sheets if any(map(any, sheet.rows))]
 
 
-def _sheet(page: Any, merges: Mapping[str, tuple[Merge, ...]], faults: list[Fault]) -> Sheet:
+def _sheet(page: Any, merges: Mapping[str, tuple[Merge, ...]], faults: list[Fault], takes_dates: bool) -> Sheet:
     # The library has no public name for the part that a sheet comes from.
     part = page._worksheet_path
     if part not in merges:
@@ -109,14 +112,14 @@ def _sheet(page: Any, merges: Mapping[str, tuple[Merge, ...]], faults: list[Faul
     # A sheet's own word about its size may leave out rows that are there.
     page.reset_dimensions()
     cells = page.iter_rows(max_row=MOST_ROWS, max_col=MOST_COLUMNS)
-    rows = [tuple(_text(page.title, cell, faults) for cell in row) for row in cells]
+    rows = [tuple(_text(page.title, cell, faults, takes_dates) for cell in row) for row in cells]
     while rows and not any(rows[-1]):
         rows.pop()
     width = max((place for row in rows for place, text in enumerate(row, start=1) if text), default=0)
     return Sheet(page.title, tuple(row[:width] for row in rows), merges[part])
 
 
-def _text(title: str, cell: Any, faults: list[Fault]) -> str:
+def _text(title: str, cell: Any, faults: list[Fault], takes_dates: bool) -> str:
     """The text of a cell; a whole number is text as well, anything else but text is a fault."""
     value = cell.value
     if value is None:
@@ -125,10 +128,19 @@ def _text(title: str, cell: Any, faults: list[Fault]) -> str:
         return _unescaped(value).replace("\r\n", "\n")
     if cell.data_type == "n" and (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         return str(int(value))
+    if takes_dates and isinstance(value, date):
+        return _day_text(value)
     kind = _KINDS.get(cell.data_type, "neither text nor a whole number")
     place = Mark(cell.row, letter(cell.column), title)
     faults.append(Fault(place, f"{quoted(value)} is {kind}", "format the cell as text, and write what it should say"))
     return ""
+
+
+def _day_text(value: date) -> str:
+    """A day, or a local time to the second: a spreadsheet's own count of days is no finer."""
+    if not isinstance(value, datetime) or value.time() == time(0):
+        return f"{value:%Y-%m-%d}"
+    return value.isoformat(sep=" ", timespec="seconds")
 
 
 def _unescaped(text: str) -> str:

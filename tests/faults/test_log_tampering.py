@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from app import clocks
+from evidence.device import Device
 from evidence.merkle import leaf_hash
 from evidence.verdict import CheckReport, Verdict
-from pipeline import people
 from pipeline.audit import verify_all
+from pipeline.devices_register import register_device
 from storage.custody_log import SignedCheckpoint
 from storage.layout import CHECKPOINT_KEY
 from storage.log_check import check_log
@@ -410,7 +411,7 @@ def test_what_was_rolled_back_and_grew_anew_is_found_by_a_checkpoint_kept_elsewh
             kept = rolled_back(home)
             (folder / "kept.txt").write_text(kept.note)
         with open_home(folder / "home") as home:
-            people.register_device(people.Device("OTHER"), ports=home.ports, now=clocks.now())
+            register_device(Device("OTHER"), ports=home.ports, now=clocks.now())
             fill(home, range(200, 203))
             assert verify_all(home.ports).verdict is Verdict.PROVEN
         said = evidock("log", "check", "--kept", folder / "kept.txt", "--json", home=folder / "home")

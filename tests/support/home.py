@@ -15,11 +15,14 @@ from app.foreground import drain
 from app.intake import Found, Skipped, find_files, take_again, take_in
 from app.settings import Settings, load_settings
 from app.wiring import wired
+from evidence.device import Device
 from pipeline import flow
 from pipeline.arrive import operator_claims
 from pipeline.casework import NewCase, open_case
+from pipeline.devices_register import register_device
 from pipeline.leasing import Clock
-from pipeline.people import Device, Officer, assign_device, register_device, register_officer
+from pipeline.ledger import assign_device
+from pipeline.people import Officer, register_officer
 from pipeline.ports import Ports
 from storage import layout
 from storage.register import jobs, search

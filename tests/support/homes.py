@@ -20,10 +20,11 @@ from app.foreground import drain
 from app.settings import load_settings
 from app.wiring import Keys, open_keys, wired
 from evidence.claims import Claims
+from evidence.device import Device
 from evidence.media_time import Span
 from evidence.verdict import CheckReport
-from pipeline import people
 from pipeline.clip import clip
+from pipeline.devices_register import register_device
 from pipeline.media.packet_reader import PacketTable, open_table
 from pipeline.ports import Ports
 from storage import layout
@@ -125,7 +126,7 @@ def _made() -> Home:
     recordings: dict[str, str] = {}
     made = Home(folder / "home", recordings)
     with made.ports() as ports:
-        people.register_device(people.Device(cameras.CAMERA.serial), ports=ports, now=clocks.now())
+        register_device(Device(cameras.CAMERA.serial), ports=ports, now=clocks.now())
         for kind, path in {**footage, "transport": transport}.items():
             (offered,) = intake.find_files(path)
             assert isinstance(offered, intake.Found)
