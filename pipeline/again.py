@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from evidence import instant
+from evidence.camera_clock_interval import Sighting
 from evidence.claims import Claims
 from evidence.custody import Happening
 from evidence.errors import Conflict, UnknownDevice
@@ -33,7 +34,9 @@ def offered_again(holder: str, *, offer: Offer, root: str, claims: Claims, was: 
         row = search.recording(connection, holder)
         duration = None if row["duration"] is None else Fraction(row["duration"])
         every = Claims.from_json(json.loads(row["claims"])) | claims
-        who = identify(connection, every, zone=ports.zone, duration=duration)
+        # Which docking it first came with is not asked: it was on the device before it first came.
+        sighting = Sighting(instant.from_text(row["arrived_at"]))
+        who = identify(connection, every, zone=ports.zone, sighting=sighting, duration=duration)
     detail = told_offer(offer, root) | {"claims": claims.to_json()}
     again = Happening("offered-again", about(holder), facts={"offer": offer.id, "was": was}, detail=detail)
     if _is_released(row, who):

@@ -8,19 +8,23 @@ its bytes are taken in like all others, and the recording is put aside after it 
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from evidence import ids, instant
+from evidence.camera_clock_interval import Sighting
 from evidence.claims import Claim, Claims, Source
 from evidence.custody import Happening
 from evidence.errors import UnknownDevice
 from evidence.lifecycle import State
 from evidence.offer import Offer, showable
+from pipeline.clock_ledger import docking_told, ledger_of, sighting_of
 from pipeline.outcome import about
 from pipeline.ports import Ports
-from pipeline.when import weigh_start
+from pipeline.received import ReceivedFiles
+from pipeline.when import latest_end, told_clock, weigh_start
 from storage.register import search
 from storage.register.jobs import Lane
 from storage.register.search import Connection
@@ -37,12 +41,16 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who made a recording, when, as best we know; `problem` says why that cannot be right."""
+    """Who made a recording, when, as best we know; `problem` says why that cannot be right.
+
+    `end_latest` is when it can have ended at the latest, `clock` how surely the start is known (`when.told_clock`).
+    """
 
     device: str | None
     officer: str | None
     start: datetime | None
-    clock_offset_ms: int
+    end_latest: datetime | None
+    clock: dict[str, Any] | None
     problem: dict[str, str] | None
 
 
@@ -59,8 +67,10 @@ def arrive(offer: Offer, *, root: Path | str, claims: Claims, ports: Ports, now:
     recording = ids.recording_id(offer.id)
     job = ids.job_id("fixity", recording)
     # The detail first: nobody who writes waits for a store of ours.
+    docking = docking_told(str(root), ReceivedFiles(ports.received))
+    arrived = partial(_arrived, offer=offer, root=root, claims=claims, zone=ports.zone, docking=docking, now=now)
     with ports.register.view() as connection:
-        happening = _arrived(connection, recording, offer, root=root, claims=claims, zone=ports.zone)
+        happening = arrived(connection, recording)
         known = search.offer(connection, offer.id)
         if known is not None and not _begins_anew(connection, known):
             return _known(known)
@@ -72,7 +82,7 @@ def arrive(offer: Offer, *, root: Path | str, claims: Claims, ports: Ports, now:
         if known is not None and known["outcome"] != "withdrawn":
             lost = {"code": "offered-again", "offer": known["id"]}
             facts.record(Happening("withdrawn", about(known["recording"]), facts=lost), actor=ports.actor, at=now)
-        by_now = _arrived(facts.connection, recording, offer, root=root, claims=claims, zone=ports.zone)
+        by_now = arrived(facts.connection, recording)
         facts.record(rested if by_now == happening else by_now, actor=ports.actor, at=now)
         # Its jobs may have run and ended for bytes that were not taken in the end.
         facts.revive("fixity", recording, now=now, lane=Lane(offer.dock, ports.place))
@@ -84,10 +94,18 @@ def _known(row: search.Row) -> Arrival:
 
 
 def _arrived(
-    connection: Connection, recording: str, offer: Offer, *, root: Path | str, claims: Claims, zone: ZoneInfo
+    connection: Connection,
+    recording: str,
+    *,
+    offer: Offer,
+    root: Path | str,
+    claims: Claims,
+    zone: ZoneInfo,
+    docking: str | None,
+    now: datetime,
 ) -> Happening:
     """The arrival of an offer, as the registries are at this moment."""
-    who = identify(connection, claims, zone=zone)
+    who = identify(connection, claims, zone=zone, sighting=sighting_of(connection, docking, arrived=now))
     return Happening(
         "arrived",
         about(recording),
@@ -119,12 +137,15 @@ def told_offer(offer: Offer, root: str) -> dict[str, Any]:
     return {"offer": offer.to_json(), "root": root}
 
 
-def identify(connection: Connection, claims: Claims, *, zone: ZoneInfo, duration: Fraction | None = None) -> Identity:
-    """Device, officer and start as the claims and the register's registries give them."""
+def identify(
+    connection: Connection, claims: Claims, *, zone: ZoneInfo, sighting: Sighting, duration: Fraction | None = None
+) -> Identity:
+    """Device, officer and start as the claims, the registries and the clock ledger give them."""
     serial = claims.value("device")
     device = None if serial is None else search.device(connection, serial)
-    offset = 0 if device is None else device["clock_offset_ms"]
-    start = weigh_start(claims, zone=zone, clock_offset_ms=offset, duration=duration)
+    ledger = ledger_of(connection, device, claims, zone=zone, sighting=sighting)
+    start = weigh_start(claims, ledger, duration=duration)
+    latest = latest_end(claims, ledger, start, duration=duration)
     officer = claims.value("officer")
     if officer is None and device is not None and start is not None:
         officer = search.officer_holding(connection, device["serial"], instant.to_text(start.at))
@@ -135,7 +156,7 @@ def identify(connection: Connection, claims: Claims, *, zone: ZoneInfo, duration
             "and offer the file again"
         )
         problem = {"code": UnknownDevice.code, "text": told}
-    return Identity(serial, officer, None if start is None else start.at, offset, problem)
+    return Identity(serial, officer, None if start is None else start.at, latest, told_clock(start), problem)
 
 
 def operator_claims(*, device: str | None, officer: str | None) -> Claims:

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from evidence import instant, media_time
 from evidence.claims import Claims
@@ -22,13 +21,14 @@ from evidence.offer import Offer, from_showable
 from pipeline import spool
 from pipeline.again import offered_again
 from pipeline.arrive import Identity, identify
+from pipeline.clock_ledger import docking_told, sighting_of
 from pipeline.inside import Inside, look_inside
 from pipeline.media.sandbox.probe import level_in_force
 from pipeline.media.sniff import TEXT_TRACK
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
 from pipeline.received import ReceivedFiles, received_id
-from pipeline.when import end_of, latest_end
+from pipeline.when import end_of
 from storage.durable import kept_durably, store_errors
 from storage.register import search
 
@@ -67,8 +67,10 @@ def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -
         chunks = beside.submit(spool.measure_chunks, files)
         inside = look_inside(files, name=offer.name)
     claims |= inside.claims
+    docking = docking_told(offered["root"], ReceivedFiles(ports.received))
     with ports.register.view() as connection:
-        who = identify(connection, claims, zone=ports.zone, duration=inside.duration)
+        sighting = sighting_of(connection, docking, arrived=instant.from_text(row["arrived_at"]))
+        who = identify(connection, claims, zone=ports.zone, sighting=sighting, duration=inside.duration)
     happening = _measured(
         recording,
         name=offered["name"],
@@ -77,7 +79,6 @@ def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -
         inside=inside,
         who=who,
         claims=claims,
-        zone=ports.zone,
     )
     return Done((happening,))
 
@@ -129,10 +130,8 @@ def _measured(
     inside: Inside,
     who: Identity,
     claims: Claims,
-    zone: ZoneInfo,
 ) -> Happening:
     end = end_of(who.start, inside.duration)
-    latest = latest_end(claims, zone=zone, clock_offset_ms=who.clock_offset_ms, duration=inside.duration)
     facts: dict[str, Any] = {
         "chunk_root": chunk_root.hex(),
         "container": inside.container,
@@ -147,9 +146,10 @@ def _measured(
     }
     detail = {
         "claims": claims.to_json(),
+        "clock": who.clock,
         "device": who.device,
         "end_at": None if end is None else instant.to_text(end),
-        "end_latest": None if latest is None else instant.to_text(latest),
+        "end_latest": None if who.end_latest is None else instant.to_text(who.end_latest),
         "examined": inside.examined,
         "name": name,
         "officer": who.officer,

@@ -48,10 +48,22 @@ def docking(connection: Connection, identifier: str) -> Row | None:
     return one_row(connection, select(dockings).where(dockings.c.id == identifier))
 
 
+def newest_dockings(connection: Connection, dock: str, limit: int) -> list[Row]:
+    """The dockings of a dock that began last, newest first."""
+    wanted = select(dockings).where(dockings.c.dock == dock)
+    return all_rows(connection, wanted.order_by(dockings.c.began_at.desc(), dockings.c.id).limit(limit))
+
+
 def dockings_between(connection: Connection, start: str, end: str) -> list[Row]:
     """Dockings that began in `[start, end)`, in order of time."""
     wanted = select(dockings).where(dockings.c.began_at >= start, dockings.c.began_at < end)
     return all_rows(connection, wanted.order_by(dockings.c.began_at, dockings.c.id))
+
+
+def emptied_before(connection: Connection, device: str, began_at: str) -> Row | None:
+    """The last docking of a device that began before `began_at` and took all that the device held."""
+    of_it = (dockings.c.device == device, dockings.c.began_at < began_at, dockings.c.outcome == "finished")
+    return one_row(connection, select(dockings).where(*of_it).order_by(dockings.c.began_at.desc()).limit(1))
 
 
 def readings_of(connection: Connection, device: str) -> list[Row]:
