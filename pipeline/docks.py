@@ -9,7 +9,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from evidence import ids, instant
 from evidence.custody import Happening
@@ -23,8 +22,7 @@ from storage.register import casebook, dock_rows, search
 from storage.register.search import Connection, Row
 from storage.signing import verifier_of
 
-Kind = Literal["dock", "terminal", "axis"]
-KINDS: tuple[Kind, ...] = ("dock", "terminal", "axis")
+KINDS = ("dock", "terminal", "axis")
 
 # Crockford's base 32: no I, L, O or U, which are read or heard as something else.
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -41,7 +39,7 @@ class Invitation:
     """
 
     name: str
-    kind: Kind = "dock"
+    kind: str = "dock"
     unit: str = ""
     device: str | None = None
     minutes: int | None = None

@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "register": ("register", "app"),
     "retention": ("retention", "app"),
     "hold": ("holds", "app"),
+    "dock": ("docks", "app"),
     "device": ("people", "device"),
     "officer": ("officers", "app"),
     "unit": ("units", "app"),
