@@ -12,9 +12,10 @@ from app.settings import Settings, load_settings
 from app.wiring import open_keys, wired
 from bench.footage import SERIAL
 from evidence.claims import Claims
+from evidence.device import Device
 from evidence.errors import Unavailable
 from evidence.note import VerifierKey
-from pipeline import flow, people
+from pipeline import flow
 from pipeline.ports import Ports
 from storage.register import search
 
@@ -67,7 +68,7 @@ def installed(home: Path) -> Iterator[Installation]:
     settings = load_settings({}, home=home)
     try:
         with wired(settings, actor="bench") as ports:
-            people.register_device(people.Device(SERIAL), ports=ports, now=clocks.now())
+            register_device(Device(SERIAL), ports=ports, now=clocks.now())
             yield Installation(settings, ports)
     finally:
         shutil.rmtree(home, ignore_errors=True)

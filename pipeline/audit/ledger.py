@@ -15,6 +15,7 @@ from evidence.custody import CustodyEvent, parse_event
 from evidence.errors import IntegrityError
 from evidence.lifecycle import State
 from evidence.note import Verifier, open_note, split_note
+from pipeline.audit.devices import Devices
 from pipeline.audit.endings import Endings
 from pipeline.audit.keeping import Keeping
 from pipeline.audit.records import (
@@ -69,6 +70,7 @@ class Told:
     anchors: dict[tuple[int, str], str] = field(default_factory=dict)
     endings: Endings = field(default_factory=Endings)
     keeping: Keeping = field(default_factory=Keeping)
+    devices: Devices = field(default_factory=Devices)
 
 
 class Ledger:
@@ -179,6 +181,7 @@ class Ledger:
         if event.anchor is not None:
             self.told.anchors.setdefault(event.anchor, name)
         self.told.keeping.hear(event)
+        self.told.devices.hear(event)
         recording = recording_of(event)
         if recording is not None:
             self._listen_about(recording, event, leaf, order)

@@ -21,6 +21,7 @@ def recorded_keys(told: Told) -> set[str]:
         if measured.packets_sha256 is not None:
             keys.add(layout.packets_key(sha256))
     keys |= {layout.derivative_key(sha256) for sha256 in told.derived}
+    keys |= told.devices.keys()
     return keys | {layout.token_key(one.size, one.authority, one.sha256) for one in told.stamped.values()}
 
 

@@ -71,6 +71,16 @@ class Stamped:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """Something that came along with a recording."""
+
+    recording: str
+    role: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Clipped:
     """That a clip was served: its own digest and what it shows."""
 
@@ -151,6 +161,17 @@ def stamped_of(event: CustodyEvent) -> tuple[Stamped, ...]:
         )
         for token in tokens
     )
+
+
+def attached_of(event: CustodyEvent) -> Attached:
+    """What an `attached` event says."""
+    facts = event.facts
+    return Attached(_recording(event), _text(facts, "role"), _hex(facts, "sha256"), _count(facts, "size_bytes"))
+
+
+def manifest_of(event: CustodyEvent) -> str:
+    """The digest of the device list that a `docked` event names."""
+    return _hex(event.facts, "manifest_sha256")
 
 
 def clipped_of(event: CustodyEvent) -> Clipped:

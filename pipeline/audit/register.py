@@ -2,7 +2,8 @@
 """This is where rows of the register are held against the signed records: the register is only an index.
 
 Compared is what names bytes: originals, derivatives, time tokens, tombstones, archives; each recording's state; and
-all that speaks for keeping: item, clocks, locks, holds, cases and what is in them, conditions, appraisals, catalogs.
+all that speaks for keeping: item, clocks, locks, holds, cases and what is in them, conditions, appraisals, catalogs;
+and what docks may do and did, who held which device, what was noticed of a recording and came along with it.
 Other rows that are made from details (names, segments) are not compared here: a rebuilt register shows them.
 """
 
@@ -11,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evidence import instant
+from pipeline.audit import devices
 from pipeline.audit.ledger import Told
 from pipeline.audit.sheet import Sheet
-from storage.register import ends, search
+from storage.register import dock_rows, ends, search
 from storage.register.rows import as_text
 from storage.register.search import Connection, Row
 
@@ -31,6 +33,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "appraisals": ("recording",),
     "case_links": ("segment", "case_id"),
     "catalogs": ("id",),
+    **devices.TABLES,
 }
 
 
@@ -47,6 +50,9 @@ def rows_of(connection: Connection, recording: str) -> dict[str, list[Row]]:
         "derivatives": search.derivatives_of(connection, recording),
         "tombstones": [row for row in (ends.tombstone_of(connection, recording),) if row is not None],
         "archives": [row for row in (ends.archive_of(connection, recording),) if row is not None],
+        "attachments": dock_rows.attachments_of(connection, recording),
+        "remarks": dock_rows.remarks_of(connection, recording),
+        "series_parts": [row for row in dock_rows.series_of(connection, recording) if row["recording"] == recording],
     }
 
 
@@ -68,6 +74,7 @@ def check_rows(told: Told, rows: Mapping[str, Sequence[Row]], *, sheet: Sheet) -
         "derivatives": _derivatives(told),
         "time_tokens": _tokens(told),
         "tombstones": _tombstones(told),
+        **told.devices.rows,
         "archives": {
             (name,): {"place": one.place, "storage_class": one.storage_class}
             for name, one in told.endings.archived.items()

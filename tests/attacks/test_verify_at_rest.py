@@ -15,12 +15,14 @@ from app.foreground import drain
 from evidence import instant
 from evidence.claims import Claims
 from evidence.custody import CustodyEvent, Happening, parse_event
+from evidence.device import Device
 from evidence.errors import StoreUnavailable
 from evidence.merkle import leaf_hash
 from evidence.note import sign_note, split_note
 from evidence.receipt import parse_receipt
 from evidence.verdict import CheckReport, Verdict
-from pipeline import audit, people
+from pipeline import audit
+from pipeline.devices_register import register_device
 from storage import layout
 from storage.register import search
 from storage.register.publisher import publish
@@ -237,7 +239,7 @@ def test_35_a_log_that_was_rolled_back_as_a_whole_is_told_by_what_the_register_r
     before = tmp_path / "yesterday"
     shutil.copytree(home.objects / "log", before)
     with home.ports() as ports:
-        people.register_device(people.Device("NEW-1"), ports=ports, now=NOON)
+        register_device(Device("NEW-1"), ports=ports, now=NOON)
         publish(ports.register, ports.log)
     shutil.rmtree(home.objects / "log")
     shutil.copytree(before, home.objects / "log")
@@ -247,12 +249,12 @@ def test_35_a_log_that_was_rolled_back_as_a_whole_is_told_by_what_the_register_r
 def test_34_a_register_that_was_rolled_back_lacks_what_the_log_has(home: Home, tmp_path: Path) -> None:
     shutil.copy(home.path / "register.db", tmp_path / "register.db")
     with home.ports() as ports:
-        people.register_device(people.Device("NEW-1"), ports=ports, now=NOON)
+        register_device(Device("NEW-1"), ports=ports, now=NOON)
         publish(ports.register, ports.log)
     for name in ("register.db-wal", "register.db-shm"):
         (home.path / name).unlink(missing_ok=True)
     shutil.copy(tmp_path / "register.db", home.path / "register.db")
-    assert tampered(home) == [("register/custody_events", "missing")]
+    assert tampered(home) == [("register/custody_events", "missing"), ("register/devices", "missing")]
 
 
 def test_a_log_that_is_gone_is_not_an_empty_log(home: Home) -> None:
@@ -335,8 +337,8 @@ def with_news(home: Home) -> None:
     """Two events that wait for the next publication: numbers 0 and 1 of a new stream."""
     with home.ports() as ports:
         for label in ("old", "new"):
-            device = people.Device("NEW-1", label=label)
-            people.register_device(device, ports=ports, now=NOON)
+            device = Device("NEW-1", label=label)
+            register_device(device, ports=ports, now=NOON)
 
 
 def test_events_that_wait_for_publication_are_counted_and_no_finding(home: Home) -> None:
