@@ -14,7 +14,7 @@ from evidence.claims import Claims
 from evidence.errors import EmptyFile, Unacceptable, Undecodable
 from evidence.media_time import to_text
 from evidence.offer import showable
-from pipeline.media.container_claims import claims_of
+from pipeline.media.container_claims import claims_of, claims_of_unreadable
 from pipeline.media.examination import Examination
 from pipeline.media.examine import examine
 from pipeline.media.sniff import Container, sniff_bytes
@@ -62,7 +62,8 @@ def look_inside(files: Spooled, *, name: str) -> Inside:
         except Unacceptable as error:
             problem = {"code": error.code, "text": error.message}
             kind, form = (None, None) if container is None else (container.kind, container.name)
-            return Inside(kind, form, None, None, None, None, {}, Claims(), problem)
+            said = claims_of_unreadable(_head(files.original))
+            return Inside(kind, form, None, None, None, None, {}, said, problem)
         return _whole(files.original, examination, files.packets)
 
 
@@ -104,11 +105,15 @@ def table_seal_of(original: search.Row) -> str | None:
 
 
 def _sniff(path: Path, name: str) -> Container:
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+    head = _head(path)
     if not head:
         raise EmptyFile(f"{showable(name)} has no bytes")
     return sniff_bytes(head, name=showable(name))
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
 
 
 def _whole(path: Path, examination: Examination, table: Path) -> Inside:

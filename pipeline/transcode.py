@@ -14,6 +14,7 @@ from pipeline.inside import examination_of
 from pipeline.media.photo import read_exif
 from pipeline.media.sandbox.probe import level_in_force
 from pipeline.media.tools import find_ffmpeg
+from pipeline.media.track_file import track_file
 from pipeline.media.transcode import Made, Source, make_derivatives
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress
@@ -55,6 +56,7 @@ def transcode(recording: str, *, ports: Ports, now: datetime, progress: Progress
         )
         try:
             made = make_derivatives(source, scratch=folder, tool=find_ffmpeg(ports.ffmpeg), on_progress=progress)
+            made += track_file(source, examination, scratch=folder)
         except (Undecodable, CodecRefused) as error:
             return Done((flagged(recording, code=error.code, reason=error.message),))
         return Done(tuple(rest_derivatives(recording, made, ports=ports)))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where a file's track is read, whatever form it is in, within bounds of bytes and points.
+
+What is broken in it is no track; it is never an error: the footage is evidence without it.
+"""
+
+import os
+from itertools import islice
+from pathlib import Path
+
+from evidence.errors import SourceUnavailable, Unacceptable
+from pipeline.media.boxes import ReadRange
+from pipeline.media.examination import Examination
+from pipeline.media.sniff import TEXT_TRACK
+from pipeline.media.tracks import gpmf, novatek, texts
+from pipeline.media.tracks.track import POINTS_MAX, Track
+
+_TEXT_MAX_BYTES = 16 << 20
+_FIRST = 64
+"""As many points are looked at where only the beginning is wanted."""
+
+_MP4 = frozenset({"mp4", "mov"})
+
+
+def track_of(path: Path, examination: Examination, *, is_beginning: bool = False) -> Track | None:
+    """The track that a file holds; None when it holds none that can be read. `is_beginning`: its first points do.
+
+    Raises:
+        SourceUnavailable: the file cannot be read.
+    """
+    try:
+        if examination.container in _MP4:
+            return _of_movie(path, _FIRST if is_beginning else POINTS_MAX)
+        return _of_text(path) if examination.container == TEXT_TRACK.name else None
+    except Unacceptable:
+        return None
+    except OSError as error:
+        raise SourceUnavailable(f"cannot be read: {path.name}: {error.strerror}", name=path.name) from error
+
+
+def identity_of(path: Path, examination: Examination) -> dict[str, str]:
+    """What a camera says of itself beside its telemetry (`gpmf.identity`); nothing when it says nothing.
+
+    Raises:
+        SourceUnavailable: the file cannot be read.
+    """
+    if examination.container not in _MP4:
+        return {}
+    try:
+        with path.open("rb") as file:
+            return gpmf.identity(_reader(file.fileno()), os.fstat(file.fileno()).st_size)
+    except Unacceptable:
+        return {}
+    except OSError as error:
+        raise SourceUnavailable(f"cannot be read: {path.name}: {error.strerror}", name=path.name) from error
+
+
+def _of_movie(path: Path, most: int) -> Track | None:
+    with path.open("rb") as file:
+        read, size = _reader(file.fileno()), os.fstat(file.fileno()).st_size
+        for name, points in (("gpmf", gpmf.points), ("novatek", novatek.points)):
+            found = Track.of(name, islice(points(read, size), most))
+            if found is not None:
+                return found
+    return None
+
+
+def _of_text(path: Path) -> Track | None:
+    with path.open("rb") as file:
+        text = file.read(_TEXT_MAX_BYTES)
+    if b"<gpx" in text[:4096]:
+        return Track.of("gpx", texts.gpx(text))
+    return Track.of("nmea", texts.nmea(text.decode("ascii", "replace")))
+
+
+def _reader(descriptor: int) -> ReadRange:
+    return lambda offset, length: os.pread(descriptor, length, offset)
