@@ -16,6 +16,7 @@ from evidence.device import Device
 from evidence.errors import Unavailable
 from evidence.note import VerifierKey
 from pipeline import flow
+from pipeline.devices_register import register_device
 from pipeline.ports import Ports
 from storage.register import search
 
