@@ -5,12 +5,15 @@ The sender's word stands as the recording's claims; the sender itself is the doc
 """
 
 import os
-from datetime import datetime
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
 
-from evidence.errors import OffsetConflict
+from evidence.errors import EvidockError, InUse, NotFound, OffsetConflict
 from pipeline.arrive import Arrival, arrive
 from pipeline.ports import Ports
 from pipeline.received import ReceivedFiles, root_of
+from pipeline.received_told import Told
 from storage.durable import store_errors
 from storage.register import search
 
@@ -36,24 +39,58 @@ def finish(identifier: str, *, ports: Ports, now: datetime) -> Arrival:
 def sweep(*, ports: Ports, now: datetime) -> list[str]:
     """Take down what is whole and was not yet, and forget what rests elsewhere; returns what was forgotten.
 
-    For every start and now and then: a server may have been killed between the last byte and the arrival.
+    For every start and now and then: a server may have been killed between the last byte and the arrival. A file
+    that cannot be taken down keeps no other from it; its error is raised at the end.
 
     Raises:
-        RegisterUnavailable, StoreUnavailable: worth another try.
+        RegisterUnavailable, StoreUnavailable: worth another try. RecordMalformed: a file here is broken.
+    """
+    files = ReceivedFiles(ports.received)
+    forgotten, failed = [], []
+    for identifier in files.ids():
+        try:
+            if _went_on(identifier, files, ports=ports, now=now):
+                forgotten.append(identifier)
+        except NotFound:  # it was ended meanwhile
+            continue
+        except EvidockError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return forgotten
+
+
+def _went_on(identifier: str, files: ReceivedFiles, *, ports: Ports, now: datetime) -> bool:
+    """Take a whole file further; True when it was forgotten."""
+    told = files.told(identifier)
+    if told.length is None or files.offset(identifier) != told.length:
+        return False
+    with ports.register.view() as connection:
+        is_done = _rests(connection, told.offer().id)
+    if is_done:
+        files.remove(identifier)
+    else:
+        finish(identifier, ports=ports, now=now)
+    return is_done
+
+
+def expire(*, ports: Ports, now: datetime, after: timedelta, is_meant: Callable[[Told], bool]) -> list[str]:
+    """Forget files of which not all came, and nothing for the time `after`; returns them. Their senders still have them.
+
+    Of `is_meant` files only: some end otherwise. The wall clock counts: one that jumps costs a sender what it sent.
+
+    Raises:
+        StoreUnavailable: worth another try. RecordMalformed: a file here is broken.
     """
     files = ReceivedFiles(ports.received)
     forgotten = []
     for identifier in files.ids():
-        told = files.told(identifier)
-        if told.length is None or files.offset(identifier) != told.length:
-            continue
-        with ports.register.view() as connection:
-            is_done = _rests(connection, told.offer().id)
-        if is_done:
-            files.remove(identifier)
-            forgotten.append(identifier)
-        else:
-            finish(identifier, ports=ports, now=now)
+        with suppress(NotFound, InUse):  # ended meanwhile, or not quiet after all
+            told = files.told(identifier)
+            is_old = now.timestamp() - files.heard_at(identifier) > after.total_seconds()
+            if is_meant(told) and is_old and files.offset(identifier) != told.length:
+                files.remove(identifier)
+                forgotten.append(identifier)
     return forgotten
 
 

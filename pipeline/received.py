@@ -17,58 +17,17 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 
 from evidence import ids
-from evidence.errors import ChecksumMismatch, InUse, NotFound, OffsetConflict, RecordMalformed, TooLarge
+from evidence.errors import InUse, NotFound, OffsetConflict, RecordMalformed
+from pipeline.received_piece import Piece, lasting
 from pipeline.received_told import Told
 from storage.durable import store_errors, sync_folder, write_all
 
 ROOT = "received:"
 _ID = re.compile(r"upl-[a-z2-7]{16}", re.ASCII)
-_LINE = re.compile(rb"([0-9]{1,19}) ([0-9a-f]{64})\n")
-
-
-class Piece:
-    """A piece that is being written; without `commit` it is as if it had never come."""
-
-    def __init__(self, descriptor: int, *, at: int, limit: int | None) -> None:
-        self._descriptor = descriptor
-        self._limit = limit
-        self._hash = sha256()
-        self.at = at
-        self.end = at
-        self.is_committed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append bytes to the piece.
-
-        Raises:
-            TooLarge: the file would be longer than was announced.
-            StoreUnavailable: the disk refused.
-        """
-        if self._limit is not None and self.end + len(data) > self._limit:
-            raise TooLarge(f"the file was announced with {self._limit} bytes, and more came")
-        with store_errors("a received file cannot be written"):
-            write_all(self._descriptor, data)
-        self._hash.update(data)
-        self.end += len(data)
-
-    @property
-    def sha256(self) -> bytes:
-        """Of what was written so far."""
-        return self._hash.digest()
-
-    def commit(self, expected: bytes | None = None) -> None:
-        """The piece is whole; when this returned and the block ended well, it lasts.
-
-        Raises:
-            ChecksumMismatch: its SHA-256 is not `expected`. Nothing of it stays.
-        """
-        if expected is not None and expected != self.sha256:
-            raise ChecksumMismatch("the piece has another SHA-256 than was announced; send it again")
-        self.is_committed = True
+_DRAFT = re.compile(r"\.upl-[a-z2-7]{16}", re.ASCII)
 
 
 class ReceivedFiles:
@@ -91,6 +50,7 @@ class ReceivedFiles:
             for name in ("bytes", "ledger"):
                 (draft / name).touch(mode=0o600)
             _write(draft / "told", _told_bytes(told))
+            sync_folder(draft)
             draft.replace(self.folder / identifier)
             sync_folder(self.folder)
         return identifier
@@ -142,18 +102,12 @@ class ReceivedFiles:
 
     def pieces(self, identifier: str) -> list[tuple[int, str]]:
         """The pieces that last, in order: the offset that each ends at, and its SHA-256 in hexadecimal."""
+        folder = self._at(identifier)
         with store_errors("the ledger of a received file cannot be read"):
             try:
-                ledger = (self._at(identifier) / "ledger").read_bytes()
+                return lasting(folder / "ledger", folder / "bytes")
             except FileNotFoundError as error:
                 raise NotFound(f"no file {identifier} is being received") from error
-        found = []
-        for line in ledger.splitlines(keepends=True):
-            match = _LINE.fullmatch(line)
-            if match is None:  # a torn last line: its piece was not acknowledged
-                break
-            found.append((int(match[1]), match[2].decode()))
-        return found
 
     @contextmanager
     def appending(self, identifier: str, *, at: int, limit: int | None = None) -> Iterator[Piece]:
@@ -163,46 +117,77 @@ class ReceivedFiles:
             OffsetConflict: another offset is next; `values["offset"]` says which.
             InUse: somebody else is writing to it. NotFound, TooLarge, ChecksumMismatch, StoreUnavailable.
         """
-        folder = self._at(identifier)
-        with store_errors("a received file cannot be written"):
+        with store_errors("a received file cannot be written"), self._held(identifier) as ledger:
+            offset = self.offset(identifier)
+            if offset != at:
+                raise OffsetConflict(f"the next byte is number {offset}, not {at}", offset=offset)
+            if at == limit:
+                # A whole file may have a second name already: it is not even opened.
+                yield Piece(-1, ledger, at=at, limit=limit)
+                return
+            content = os.open(self._at(identifier) / "bytes", os.O_WRONLY | os.O_CLOEXEC)
             try:
-                ledger = os.open(folder / "ledger", os.O_RDWR | os.O_CLOEXEC)
-            except FileNotFoundError as error:
-                raise NotFound(f"no file {identifier} is being received") from error
-            try:
-                _lock(ledger, identifier)
-                offset = self.offset(identifier)
-                if offset != at:
-                    raise OffsetConflict(f"the next byte is number {offset}, not {at}", offset=offset)
-                yield from self._written(folder, ledger, at=at, limit=limit)
+                os.ftruncate(content, at)
+                os.lseek(content, at, os.SEEK_SET)
+                piece = Piece(content, ledger, at=at, limit=limit)
+                yield piece
+                if piece.is_committed:
+                    piece.settle()
             finally:
-                os.close(ledger)
+                os.close(content)
 
-    def _written(self, folder: Path, ledger: int, *, at: int, limit: int | None) -> Iterator[Piece]:
-        content = os.open(folder / "bytes", os.O_WRONLY | os.O_CLOEXEC)
+    @contextmanager
+    def _held(self, identifier: str) -> Iterator[int]:
+        """The ledger of a file, which nobody else writes to meanwhile."""
         try:
-            os.ftruncate(content, at)
-            os.lseek(content, at, os.SEEK_SET)
-            piece = Piece(content, at=at, limit=limit)
-            yield piece
-            if piece.is_committed and piece.end > at:
-                os.fsync(content)
-                _append(ledger, f"{piece.end} {piece.sha256.hex()}\n".encode())
+            ledger = os.open(self._at(identifier) / "ledger", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise NotFound(f"no file {identifier} is being received") from error
+        try:
+            _lock(ledger, identifier)
+            yield ledger
         finally:
-            os.close(content)
+            os.close(ledger)
 
     def path(self, identifier: str) -> Path:
         """Where the bytes of a file are."""
         return self._at(identifier) / "bytes"
 
+    def heard_at(self, identifier: str) -> float:
+        """When something of a file last came to stay: seconds since 1970, by the clock of this machine.
+
+        Raises:
+            NotFound: no such file. StoreUnavailable: it cannot be asked.
+        """
+        with store_errors("a received file cannot be asked"):
+            try:
+                return (self._at(identifier) / "ledger").stat().st_mtime
+            except FileNotFoundError as error:
+                raise NotFound(f"no file {identifier} is being received") from error
+
     def remove(self, identifier: str) -> None:
         """Forget a file: it rests elsewhere, or nobody wants it. Repeats change nothing.
 
         Raises:
+            InUse: somebody is writing to it. StoreUnavailable: the disk refused.
+        """
+        gone = self.folder / f".{identifier}"
+        with store_errors("a received file cannot be removed"), suppress(FileNotFoundError, NotFound):
+            # All at once, by its name: half a file that is still called so would be taken for one.
+            with self._held(identifier):
+                self._at(identifier).replace(gone)
+            shutil.rmtree(gone)
+
+    def clear(self) -> None:
+        """Remove what was being announced or forgotten when a process was killed. For the only process, at its start.
+
+        Raises:
             StoreUnavailable: the disk refused.
         """
-        with store_errors("a received file cannot be removed"), suppress(FileNotFoundError):
-            shutil.rmtree(self._at(identifier))
+        with store_errors("what was received cannot be cleared"):
+            for path in self.folder.iterdir() if self.folder.is_dir() else ():
+                if _DRAFT.fullmatch(path.name):
+                    shutil.rmtree(path)
 
     def _at(self, identifier: str) -> Path:
         if not _ID.fullmatch(identifier):
@@ -225,16 +210,6 @@ def _lock(descriptor: int, identifier: str) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise InUse(f"{identifier} is being written to by another request") from error
-
-
-def _append(ledger: int, line: bytes) -> None:
-    """Put a line behind the last whole one, durably."""
-    told = os.pread(ledger, os.fstat(ledger).st_size, 0)
-    whole = told.rfind(b"\n") + 1
-    os.ftruncate(ledger, whole)
-    os.lseek(ledger, whole, os.SEEK_SET)
-    write_all(ledger, line)
-    os.fsync(ledger)
 
 
 def _told_bytes(told: Told) -> bytes:
