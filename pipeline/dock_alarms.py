@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where what a dock thinks a person must hear of becomes an event."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from evidence import instant
-from evidence.custody import Happening, open_detail
+from evidence.custody import Happening, open_detail, parse_event
 from evidence.errors import NotFound
 from evidence.ids import stream_of
+from evidence.note import split_note
 from evidence.written import moment
 from pipeline.decided import take_down
 from pipeline.dock_figures import dock_figures
@@ -64,7 +64,7 @@ def _is_repeat(connection: Connection, happening: Happening, *, ports: Ports, no
         newest = search.event_of_kind(connection, happening.stream, happening.kind)
     except NotFound:
         return False
-    if json.loads(newest["facts"]) != happening.facts:
+    if parse_event(split_note(newest["note"])[0]).facts != happening.facts:
         return False
     data = ports.store.read(layout.detail_key(newest["detail_sha256"]), limit=_LARGEST_DETAIL)
     if open_detail(data, sha256=newest["detail_sha256"]) != happening.detail:

@@ -6,15 +6,14 @@ digest, which stands in a public log, gives it to nobody while it is good.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evidence import ids, instant
-from evidence.custody import Happening
+from evidence.custody import Happening, parse_event
 from evidence.errors import BadInput, NotFound, NotSignedIn, RecordMalformed, WrongState
 from evidence.ids import stream_of
-from evidence.note import VerifierKey
+from evidence.note import VerifierKey, split_note
 from evidence.written import one_line, reason
 from pipeline.dock_figures import dock_figures
 from pipeline.ports import Ports
@@ -138,7 +137,7 @@ def _enrolled_already(connection: Connection, digest: str, key: bytes, *, now: d
     for row in dock_rows.every_dock(connection):
         if row["state"] == "enrolled" and row["key"] == key.hex():
             invited = search.event_of_kind(connection, stream_of("dock", row["id"]), "dock-invited")
-            facts = json.loads(invited["facts"])
+            facts = parse_event(split_note(invited["note"])[0]).facts
             if facts["code_sha256"] == digest and instant.from_text(facts["until"]) > now:
                 return row
     raise _unknown_code()
