@@ -75,7 +75,7 @@ def _went_on(identifier: str, files: ReceivedFiles, *, ports: Ports, now: dateti
 
 
 def expire(*, ports: Ports, now: datetime, after: timedelta, is_meant: Callable[[Told], bool]) -> list[str]:
-    """Forget files of which not all came, and nothing for the time `after`; returns them. Their senders still have them.
+    """Forget files of which not all came, and nothing for the time `after`; returns them. Their senders have them.
 
     Of `is_meant` files only: some end otherwise. The wall clock counts: one that jumps costs a sender what it sent.
 
