@@ -73,7 +73,7 @@ def tie(before: Piece, after: Piece) -> Tie | None:
         return None
     if before.timecode is not None and after.timecode is not None:
         gap = _around_midnight(after.timecode - before.timecode - before.duration)
-        return Tie(gap, _basis(before, numbered, "timecode")) if _is_near(gap) else None
+        return Tie(gap, _basis(before, numbered, "timecode")) if _is_near(gap, before) else None
     if before.clock != after.clock or after.start == before.start:
         return None
     # The time a file was last written tells too little alone: cards keep it in steps of two seconds.
@@ -81,7 +81,7 @@ def tie(before: Piece, after: Piece) -> Tie | None:
         return None
     gap = _seconds(after.start - before.start) - before.duration
     is_told = (before.is_fine and after.is_fine) or abs(gap) > _seconds(GRAIN)
-    return Tie(gap if is_told else None, _basis(before, numbered, before.clock)) if _is_near(gap) else None
+    return Tie(gap if is_told else None, _basis(before, numbered, before.clock)) if _is_near(gap, before) else None
 
 
 def chains(pieces: Iterable[Piece]) -> list[list[tuple[Piece, Tie | None]]]:
@@ -160,8 +160,10 @@ def _basis(before: Piece, numbered: bool | None, clock: str) -> str:
     return f"{why}:{clock}"
 
 
-def _is_near(gap: Fraction) -> bool:
-    return -_seconds(_OVERLAP) <= gap <= _seconds(_HOLE)
+def _is_near(gap: Fraction, before: Piece) -> bool:
+    """True when a gap is small, also beside the file before it: in a large one, a file may be missing."""
+    half = before.duration / 2
+    return -min(half, _seconds(_OVERLAP)) <= gap <= min(half, _seconds(_HOLE))
 
 
 def _around_midnight(seconds: Fraction) -> Fraction:

@@ -49,7 +49,8 @@ def stitched(connection: Connection, row: Row, zone: ZoneInfo) -> Iterator[Happe
     window = [piece.start - _LONGEST, piece.start - _NEAR, piece.end + _NEAR]
     near = _pieces(series_rows.touching(connection, told, *map(instant.to_text, window)))
     yield from _placed(connection, piece, near)
-    yield from _gaps(connection, piece, _pieces(series_rows.neighbours(connection, told, most=4)))
+    beside = _pieces(series_rows.neighbours(connection, told, most=4))
+    yield from _gaps(connection, piece, list({one.id: one for one in (*near, *beside)}.values()))
 
 
 def _placed(connection: Connection, piece: Piece, near: Sequence[Piece]) -> Iterator[Happening]:

@@ -14,7 +14,7 @@ from rich.text import Text
 from app import clocks, walls
 from app.admission import Admission
 from app.cli.session import AsJson, Home, err, out, print_table, report, session
-from app.cli.tell import tell_recording
+from app.cli.tell_series import tell_entries
 from app.foreground import Step, drain
 from app.intake import Found, Skipped, find_files, take_again, take_in
 from app.words import word
@@ -170,6 +170,7 @@ def summary(taken: _Intake, ports: Ports) -> dict[str, Any]:
     """The JSON of `ingest`: recordings, quarantined, skipped."""
     body: dict[str, Any] = {"recordings": [], "quarantined": [], "skipped": list(taken.skipped)}
     told: set[str] = set()
+    rows: list[search.Row] = []
     with ports.register.view() as connection:
         for identifier, found in taken.recordings.items():
             name, offer = showable(found.offer.path), search.offer(connection, found.offer.id)
@@ -185,7 +186,8 @@ def summary(taken: _Intake, ports: Ports) -> dict[str, Any]:
                 aside = {"name": name, "code": row["problem_code"], "reason": row["problem_text"]}
                 body["quarantined"].append({**aside, "id": row["id"]})
             else:
-                body["recordings"].append(tell_recording(connection, row))
+                rows.append(row)
+        body["recordings"] = tell_entries(connection, rows)
     return body
 
 
@@ -194,7 +196,7 @@ def _show(body: dict[str, Any]) -> None:
         (
             one["id"],
             word("state", one["state"]),
-            one["originals"][0]["name"] if one["originals"] else "",
+            ", ".join(original["name"] for original in one["originals"]),
             one["segments"],
         )
         for one in body["recordings"]

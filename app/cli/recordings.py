@@ -11,7 +11,8 @@ from rich.text import Text
 
 from app.cli.pages import After, Limit, following, place, print_page
 from app.cli.session import AsJson, Home, out, print_table, report, session
-from app.cli.tell import tell_recording, tell_whole
+from app.cli.tell import tell_whole
+from app.cli.tell_series import tell_entries, tell_parts
 from app.words import word
 from evidence import instant, media_time
 from storage.register import search
@@ -32,7 +33,7 @@ def recordings(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """List recordings, by start: all of them, or page by page.
+    """List recordings, by start: all of them, or page by page. A capture in several files is one entry.
 
     - `evidock recordings --case 2026-017`
     - `evidock recordings --unfiled --limit 50`
@@ -42,7 +43,7 @@ def recordings(
     with session(home) as (ports, settings), ports.register.view() as connection:
         wanted = Wanted(case=case, officer=officer, device=device, start=moments[0], end=moments[1], is_unfiled=unfiled)
         page = recordings_page(connection, wanted, limit=limit, after=place(after))
-        body: dict[str, Any] = {"recordings": [tell_recording(connection, row) for row in page.rows]} | following(page)
+        body: dict[str, Any] = {"recordings": tell_entries(connection, page.rows)} | following(page)
         zone = settings.zone
     columns = ("recording", "state", "start", "device", "officer", "kind", "segments", "problem")
     rows = [
@@ -66,6 +67,7 @@ def show(
     """
     with session(home) as (ports, settings), ports.register.view() as connection:
         body = tell_whole(connection, search.recording(connection, recording))
+        body["parts"] = tell_parts(connection, recording)
         zone = settings.zone
     report(body, as_json=as_json, show=lambda: _show(body, zone))
 
@@ -73,6 +75,13 @@ def show(
 def _made(made: dict[str, Any], zone: tzinfo) -> str:
     gone = f"  removed at {show_time(made['removed_at'], zone)}" if made["removed_at"] else ""
     return f"sha256:{made['sha256']}{gone}"
+
+
+def _told_part(part: dict[str, Any], zone: tzinfo) -> str:
+    """One file of a capture in several: its id, its start, and what lies between it and the one before."""
+    gap = part["gap_ms"]
+    seam = "" if gap is None else f"  {abs(gap)} ms {'missing before it' if gap >= 0 else 'twice: they overlap'}"
+    return f"{part['id']}  {show_time(part['start'], zone, grain='milliseconds')}{seam}"
 
 
 def _fate(body: dict[str, Any], zone: tzinfo) -> list[tuple[str, str]]:
@@ -121,6 +130,7 @@ def _show(body: dict[str, Any], zone: tzinfo) -> None:
         ("catalog item", body["item"]),
         ("problem", body["problem_text"]),
         *((f"original {one['position']}", f"{one['name']}  sha256:{one['sha256']}") for one in body["originals"]),
+        *((f"part {number}", _told_part(part, zone)) for number, part in enumerate(body["parts"], start=1)),
         *((made["kind"], _made(made, zone)) for made in body["derivatives"]),
         *_fate(body, zone),
     ]

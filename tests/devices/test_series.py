@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where captures in several files are taken in, in every order, and seen as one."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.register import dock_rows
+from tests.support.cameras import CAMERA
+from tests.support.home import NOON, Home, open_home
+from tests.support.tiny_media import make
+
+GOPRO = "C3461000000001"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with open_home(tmp_path / "home") as home:
+        home.add_device(CAMERA.serial)
+        home.add_device(GOPRO)
+        yield home
+
+
+def sound(folder: Path, number: int, *, late_ms: int = 0) -> Path:
+    """The n-th file of two seconds of a recording of sound; files of one folder are of one dock."""
+    at = NOON + timedelta(seconds=2 * number, milliseconds=late_ms)
+    return CAMERA.record_sound(folder, at=at, seconds=2, ending="wav").path
+
+
+def chapter(folder: Path, number: int, timecode: str) -> Path:
+    """A chapter of one second, as a GoPro names it, with its timecode; all bear the start of the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return make(
+        folder / f"GX{number:02}0123.MP4",
+        *("-f", "lavfi", "-i", "testsrc=s=64x48:r=30000/1001:d=1.001", "-timecode", timecode),
+        *("-metadata", "creation_time=2026-06-19T04:00:00Z", "-c:v", "libx264", "-preset", "ultrafast"),
+    )
+
+
+def taken(home: Home, *files: Path, device: str | None = None) -> list[str]:
+    return [home.ingest_one(file, device=device)["id"] for file in files]
+
+
+def series(home: Home, recording: str) -> list[tuple[str, int, int | None]]:
+    with home.ports.register.view() as connection:
+        rows = dock_rows.series_of(connection, recording)
+    return [(row["recording"], row["position"], row["gap_ms"]) for row in rows]
+
+
+def places(ids: list[str], *gaps: int | None) -> list[tuple[str, int, int | None]]:
+    return [(one, place, gap) for place, (one, gap) in enumerate(zip(ids, [None, *gaps], strict=True))]
+
+
+def remarks(home: Home, recording: str) -> list[Any]:
+    with home.ports.register.view() as connection:
+        return [(row["code"], row["text"]) for row in dock_rows.remarks_of(connection, recording)]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (0, 2, 1)])
+def test_three_files_of_one_capture_are_one_series_in_whatever_order_they_come(
+    home: Home, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    files = [sound(tmp_path / "card", number) for number in range(3)]
+    ids = dict(zip(order, taken(home, *(files[number] for number in order)), strict=True))
+    whole = [ids[number] for number in range(3)]
+
+    assert [series(home, one) for one in whole] == [places(whole, None, None)] * 3
+
+
+def test_a_register_remade_from_the_log_has_the_same_series(home: Home, tmp_path: Path) -> None:
+    files = [sound(tmp_path / "card", number) for number in (0, 2, 1)]
+    taken(home, *files)
+    home.publish()
+
+    assert home.rebuilt()[1]["series_parts"] == home.facts()["series_parts"]
+
+
+def test_five_files_whose_middle_comes_last_join_two_series_into_one(home: Home, tmp_path: Path) -> None:
+    files = [sound(tmp_path / "card", number) for number in range(5)]
+    first, second, fourth, fifth = taken(home, *files[:2], *files[3:])
+    assert series(home, first) == places([first, second], None)
+    assert series(home, fifth) == places([fourth, fifth], None)
+    (third,) = taken(home, files[2])
+
+    whole = [first, second, third, fourth, fifth]
+    assert series(home, third) == places(whole, None, None, None, None)
+    assert series(home, fifth) == series(home, third)
+
+
+def test_the_same_file_taken_again_changes_no_series(home: Home, tmp_path: Path) -> None:
+    files = [sound(tmp_path / "card", number) for number in range(2)]
+    ids = taken(home, *files)
+    before = [home.times(one, "stitched") for one in ids]
+    home.ingest(*files)
+
+    assert [home.times(one, "stitched") for one in ids] == before == [1, 1]
+
+
+def test_files_of_two_cameras_or_two_docks_are_never_one_series(home: Home, tmp_path: Path) -> None:
+    first = sound(tmp_path / "card", 0)
+    other_dock = sound(tmp_path / "another", 1)
+    ids = taken(home, first, other_dock)
+
+    assert [series(home, one) for one in ids] == [[], []]
+
+
+def test_chapters_are_tied_by_their_timecodes_and_the_gap_is_told_to_the_frame(home: Home, tmp_path: Path) -> None:
+    """30 frames at 30000/1001 last 1.001 s; the second begins two frames after the first ends: 66.7 ms."""
+    files = [chapter(tmp_path / "card", 1, "10:00:00:00"), chapter(tmp_path / "card", 2, "10:00:01:02")]
+    ids = taken(home, *files, device=GOPRO)
+
+    assert series(home, ids[0]) == places(ids, 67)
+
+
+def test_an_overlap_of_chapters_is_a_negative_gap(home: Home, tmp_path: Path) -> None:
+    files = [chapter(tmp_path / "card", 1, "10:00:00:00"), chapter(tmp_path / "card", 2, "10:00:00:15")]
+    ids = taken(home, *files, device=GOPRO)
+
+    assert series(home, ids[0]) == places(ids, -500)
+
+
+def test_names_alone_tie_no_files(home: Home, tmp_path: Path) -> None:
+    """Chapters by their names, with timecodes that are an hour apart."""
+    files = [chapter(tmp_path / "card", 1, "10:00:00:00"), chapter(tmp_path / "card", 2, "11:00:01:00")]
+    ids = taken(home, *files, device=GOPRO)
+
+    assert [series(home, one) for one in ids] == [[], []]
+
+
+def test_a_missing_chapter_is_remarked_and_the_remark_is_answered_when_it_comes(home: Home, tmp_path: Path) -> None:
+    files = [chapter(tmp_path / "card", number, f"10:00:0{number - 1}:00") for number in (1, 2, 3)]
+    first, third = taken(home, files[0], files[2], device=GOPRO)
+    assert remarks(home, third) == [
+        ("sequence-gap", "number 2 of the same capture, right before this file, did not come")
+    ]
+    (second,) = taken(home, files[1], device=GOPRO)
+
+    assert series(home, third) == places([first, second, third], 0, 0)
+    assert remarks(home, third) == [("sequence-gap", "no number of the same capture is missing any more")]
+
+
+def test_a_series_is_one_entry_and_every_part_shows_it(home: Home, tmp_path: Path) -> None:
+    files = [sound(tmp_path / "card", number) for number in range(2)]
+    body = home.ingest(*files)
+
+    (entry,) = body["recordings"]
+    ids = [part["id"] for part in entry["parts"]]
+    assert entry["id"] == ids[0]
+    assert [one["name"] for one in entry["originals"]] == [file.name for file in files]
+    assert (entry["start"], entry["end"]) == ("2026-06-19T04:00:00.000000Z", "2026-06-19T04:00:04.000000Z")
+    assert json.dumps(body)
