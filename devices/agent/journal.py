@@ -20,13 +20,15 @@ CREATE TABLE IF NOT EXISTS files (
     offer TEXT PRIMARY KEY, device TEXT NOT NULL, docking TEXT NOT NULL, port TEXT NOT NULL,
     path TEXT NOT NULL, name TEXT NOT NULL, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     claims TEXT NOT NULL, is_priority INTEGER NOT NULL DEFAULT 0,
-    sha256 TEXT, read_in TEXT, upload_url TEXT, uploaded_bytes INTEGER NOT NULL DEFAULT 0,
+    sha256 TEXT, last_piece TEXT, read_in TEXT, upload_url TEXT, uploaded_bytes INTEGER NOT NULL DEFAULT 0,
     recording TEXT, is_receipted INTEGER NOT NULL DEFAULT 0, is_backed_up INTEGER NOT NULL DEFAULT 0,
     is_resting INTEGER NOT NULL DEFAULT 1, is_erased INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS files_waiting ON files (is_receipted, is_resting);
 CREATE INDEX IF NOT EXISTS files_docking ON files (docking);
-CREATE TABLE IF NOT EXISTS devices (serial TEXT PRIMARY KEY, erases INTEGER NOT NULL, at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS dockings (docking TEXT PRIMARY KEY, device TEXT, is_ended INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS taken (docking TEXT, offer TEXT, PRIMARY KEY (docking, offer)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS devices (serial TEXT PRIMARY KEY);
 """
 
 

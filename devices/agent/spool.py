@@ -7,15 +7,13 @@
 
 Order of writes: the bytes of a piece, then its line; at the end of a file its bytes and pieces made durable, then
 `sha256` in the row: a row with `sha256` has all its bytes, and they last. Before that, what is found after a crash
-is believed only as far as its pieces measure (`kept`). A file leaves only after its receipt was verified, and its
-row stays: what is docked again is known by it. Before a file leaves here or on the device, the journal is made
-durable: if a power cut takes the word "receipted", the file is asked after again, and nothing was lost.
+is believed only as far as its pieces measure (`copying.measure_kept`). A file leaves only after its receipt was
+verified, and its row stays: what is docked again is known by it. Before a file leaves here or the device, the
+journal is made durable; and should the word "receipted" be lost, the file is asked after again, and nothing is.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,11 +70,20 @@ class Spool:
             NotFound: no such file.
         """
         told = self.file(offer)
-        with suppress(FileNotFoundError), store_errors("the pieces of a file in the spool cannot be read"):
-            data = self.pieces_path(offer).read_bytes()
-            end = len(data) // _HASH_BYTES if told.sha256 else min(len(data) // _HASH_BYTES, told.size_bytes >> 23)
-            return tuple(data[at * _HASH_BYTES : (at + 1) * _HASH_BYTES] for at in range(end))
-        return ()
+        if told.sha256 is not None and told.size_bytes <= PIECE_BYTES:
+            return (bytes.fromhex(told.sha256),) if told.size_bytes else ()
+        whole = told.size_bytes // PIECE_BYTES
+        return self.told_pieces(offer)[: None if told.sha256 else whole]
+
+    def told_pieces(self, offer: str) -> tuple[bytes, ...]:
+        """What is written down of the pieces of a file that may not be whole; after a crash, measure them."""
+        with store_errors("the pieces of a file in the spool cannot be read"):
+            try:
+                lines = self.pieces_path(offer).read_bytes()
+            except FileNotFoundError:
+                return ()
+        end = len(lines) - len(lines) % _HASH_BYTES
+        return tuple(lines[at : at + _HASH_BYTES] for at in range(0, end, _HASH_BYTES))
 
     def open(self, offer: str) -> BinaryIO:
         """An unbuffered reader of what rests of a file; the caller closes it.
@@ -148,10 +155,10 @@ class Spool:
         )
         return self.file(offer.id)
 
-    def copied(self, offer: str, digest: Digest, *, docking: str) -> None:
+    def copied(self, offer: str, digest: Digest, *, last_piece: bytes, docking: str) -> None:
         """All bytes of a file rest here and last; they were read from the device whole in `docking`."""
-        written = "UPDATE files SET sha256 = ?, read_in = ?, is_resting = 1 WHERE offer = ?"
-        self.journal.write(written, (digest.hex, docking, offer))
+        written = "UPDATE files SET sha256 = ?, read_in = ?, last_piece = ?, is_resting = 1 WHERE offer = ?"
+        self.journal.write(written, (digest.hex, docking, last_piece.hex(), offer))
 
     def read_again(self, offer: str, *, docking: str) -> None:
         """A file that was copied before was read from the device whole in `docking`, and is the same."""
@@ -180,6 +187,15 @@ class Spool:
             self.journal.write("UPDATE files SET is_resting = 0 WHERE offer = ?", (offer,))
         return len(offers)
 
+    def unbacked(self, limit: int = 10) -> list[SpoolFile]:
+        """Whole files that rest here and not on the second disk."""
+        asked = "SELECT * FROM files WHERE is_backed_up = 0 AND is_resting = 1 AND sha256 IS NOT NULL LIMIT ?"
+        return [file_of(row) for row in self.journal.rows(asked, (limit,))]
+
+    def lost(self, offer: str) -> None:
+        """A file is to be copied anew: its row says that it rests here, and it does not."""
+        self.journal.write("UPDATE files SET sha256 = NULL, upload_url = NULL WHERE offer = ?", (offer,))
+
     def discard(self, offer: str) -> None:
         """Forget what was copied of a file that is not whole: it is not what the device has."""
         with store_errors("a file in the spool cannot be discarded"):
@@ -199,19 +215,3 @@ class Spool:
         """Return when the names in the spool would outlive a power cut."""
         with store_errors("the spool cannot be made durable"):
             sync_folder(self.folder)
-
-    def kept(self, offer: str) -> tuple[bytes, ...]:
-        """The digests of the pieces that rest whole: each is measured again, up to the first that does not fit."""
-        found: list[bytes] = []
-        try:
-            with self.open(offer) as reader, store_errors("a file in the spool cannot be read"):
-                lines = self.pieces_path(offer).read_bytes()
-                for at in range(len(lines) // _HASH_BYTES):
-                    piece = reader.read(PIECE_BYTES)
-                    told = lines[at * _HASH_BYTES : (at + 1) * _HASH_BYTES]
-                    if len(piece) != PIECE_BYTES or sha256(piece).digest() != told:
-                        break
-                    found.append(told)
-        except (NotFound, FileNotFoundError):
-            return ()
-        return tuple(found)

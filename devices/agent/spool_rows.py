@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from devices.agent.journal import Row
-from evidence.claims import Claim, Claims, Source
+from evidence.claims import Claims
 from evidence.offer import from_showable
 
 
@@ -40,6 +40,7 @@ class SpoolFile:
     claims: Claims
     is_priority: bool
     sha256: str | None
+    last_piece: str | None
     read_in: str | None
     upload_url: str | None
     uploaded_bytes: int
@@ -68,13 +69,9 @@ def file_of(row: Row) -> SpoolFile:
     told = {name: row[name] for name in row.keys()}  # noqa: SIM118 (a row of sqlite3 iterates over its values)
     flags = {name: bool(value) for name, value in told.items() if name.startswith("is_")}
     names = {name: from_showable(str(told[name])) for name in ("path", "name")}
-    return SpoolFile(**(told | flags | names | {"claims": _claims(told["claims"])}))
+    return SpoolFile(**(told | flags | names | {"claims": Claims.from_json(json.loads(told["claims"]))}))
 
 
 def claims_text(claims: Claims) -> str:
     """Claims as the journal keeps them."""
-    return json.dumps([[claim.field, claim.source, claim.value] for claim in claims], ensure_ascii=False)
-
-
-def _claims(text: str) -> Claims:
-    return Claims(Claim(field, value, Source(source)) for field, source, value in json.loads(text))
+    return json.dumps(claims.to_json(), ensure_ascii=False)
