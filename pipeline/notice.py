@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable
 from zoneinfo import ZoneInfo
 
 from evidence.custody import Happening
+from pipeline.notice_certificate import who_and_what
 from pipeline.stitch import stitched
 from storage.register.search import Connection, Row
 
 Look = Callable[[Connection, Row, ZoneInfo], Iterable[Happening]]
 """Given an open connection, a recording's row and the agency's zone: what is to be written down of it."""
 
-LOOKS: tuple[Look, ...] = (stitched,)
+LOOKS: tuple[Look, ...] = (stitched, who_and_what)
 
 
 def noticed(connection: Connection, row: Row, *, zone: ZoneInfo) -> list[Happening]:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from evidence.claims import Claims
-from storage.register import ends, jobs, search
+from storage.register import dock_rows, ends, jobs, search
 from storage.register.search import Connection, Row
 
 
@@ -68,6 +68,13 @@ def tell_whole(connection: Connection, row: Row) -> dict[str, Any]:
         "disposal": ends.list_of(connection, identifier),
         "archive": ends.archive_of(connection, identifier),
         "tombstone": _tombstone(connection, identifier),
+        "remarks": [
+            {name: one[name] for name in ("code", "text", "at")} for one in dock_rows.remarks_of(connection, identifier)
+        ],
+        "attachments": [
+            {name: one[name] for name in ("role", "name", "sha256", "size_bytes", "signer")}
+            for one in dock_rows.attachments_of(connection, identifier)
+        ],
         "cases": [
             {"case": link["case"], "segment": link["segment"], "reason": json.loads(link["reason"])}
             for link in search.links_of_recording(connection, identifier)

@@ -17,6 +17,7 @@ from storage.register.schema import (
     dockings,
     docks,
     offers,
+    officers,
     originals,
     reconciliations,
     recordings,
@@ -29,6 +30,11 @@ _AT_ONCE = 500
 def every_device(connection: Connection) -> list[Row]:
     """All devices, by serial."""
     return all_rows(connection, select(devices).order_by(devices.c.serial))
+
+
+def has_officers(connection: Connection) -> bool:
+    """True when any officer is registered."""
+    return connection.scalar(select(officers.c.id).limit(1)) is not None
 
 
 def registrations_of(connection: Connection, serial: str) -> list[Row]:
