@@ -8,9 +8,13 @@ from fastapi import APIRouter, FastAPI
 from web.api import alarms, dockings, enrolments, live, live_watch, offers, problems, session_routes
 from web.api.bodies import SmallBodies
 from web.api.context import Context
+from web.tus import uploads
+from web.tus.door import TusDoor
+from web.tus.intake import Intake
 
 ROUTERS: Sequence[APIRouter] = (
     session_routes.router,
+    uploads.router,
     live.router,
     live_watch.router,
     enrolments.router,
@@ -19,15 +23,16 @@ ROUTERS: Sequence[APIRouter] = (
     alarms.router,
 )
 """Every router of the server; a new noun adds its own here."""
-UPLOADS = "/v1/uploads"
 
 
 def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
     """The application that answers docks and terminals; it is told everything, and reads no clock of its own."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.context = context
+    app.state.intake = Intake(context)
     for router in routers:
         app.include_router(router)
     problems.install(app, context)
-    app.add_middleware(SmallBodies, limit=context.limits.body_bytes, streamed=UPLOADS)
+    app.add_middleware(SmallBodies, limit=context.limits.body_bytes, streamed=uploads.PREFIX)
+    app.add_middleware(TusDoor, prefix=uploads.PREFIX)
     return app

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
+from evidence.claims import Claims
 from pipeline.dock_figures import dock_figures
 from pipeline.ports import Ports
 from pipeline.received import ReceivedFiles
@@ -22,6 +23,11 @@ class Note(Protocol):
     def __call__(self, event: str, sentence: str, **ids: Any) -> None:
         """Say it."""
         ...
+
+
+def nothing_read(path: str, mtime_ns: int) -> Claims:
+    """What a name says to somebody who reads no names."""
+    return Claims()
 
 
 def unheard(event: str, sentence: str, **ids: Any) -> None:
@@ -61,6 +67,8 @@ class Context:
     hint: Callable[[str], None]
     """Tell a worker of a job by its id; nothing is lost when nobody hears."""
     note: Note = unheard
+    read_name: Callable[[str, int], Claims] = nothing_read
+    """What path and time (ns since 1970) of a file say of it: for clients that send no claims."""
     server_keys: tuple[str, ...] = ()
     """The keys that receipts are signed with, as vkeys: what a dock pins when it enrols."""
     rates: Rates = field(default_factory=Rates)
