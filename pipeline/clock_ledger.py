@@ -106,8 +106,8 @@ def sighting_of(connection: Connection, docking: str | None, *, arrived: datetim
 def _courses(readings: Sequence[Reading], manner: str, zone: ZoneInfo, bounds: Bounds) -> tuple[tuple[Line, ...], ...]:
     """The lines of the clock: as measured, or as measured by someone who read the device's times in another zone.
 
-    Where nobody said how the clock is read, and it was off by just what the zone is, both may be; that the device was
-    right and was read wrongly is the likelier.
+    Where nobody said how the clock is read, and it was mostly off by just what the zone is, both may be; that the
+    device was right and was read wrongly is the likelier.
     """
     if not readings:
         return ()
@@ -115,7 +115,19 @@ def _courses(readings: Sequence[Reading], manner: str, zone: ZoneInfo, bounds: B
     moved = tuple(_moved(one, zone, -1 if manner == UTC_CLOCK else 1, bounds) for one in readings)
     if manner in (LOCAL, UTC_CLOCK):
         return (lined(moved),)
-    return (lined(readings),) if moved == tuple(readings) else (lined(moved), lined(readings))
+    return (lined(moved), lined(readings)) if _is_zone_read(readings, moved, zone) else (lined(readings),)
+
+
+def _is_zone_read(readings: Sequence[Reading], moved: Sequence[Reading], zone: ZoneInfo) -> bool:
+    """True when most readings were off by the zone, by summer time as by winter time.
+
+    A clock that only does not follow the zone's summer time is off by it in one of them alone.
+    """
+    seasons: dict[timedelta, list[bool]] = {}
+    for one, other in zip(readings, moved, strict=True):
+        if (ahead := distance(zone, one.at)) != timedelta(0):
+            seasons.setdefault(ahead, []).append(one.offset != other.offset)
+    return bool(seasons) and all(2 * sum(were_moved) > len(were_moved) for were_moved in seasons.values())
 
 
 def _moved(reading: Reading, zone: ZoneInfo, sign: int, bounds: Bounds) -> Reading:

@@ -122,11 +122,14 @@ def _footage(row: Row, units: Mapping[str, str], rules: Rules) -> Footage:
 
 
 def _doubt(row: Row, rules: Rules) -> timedelta:
-    """How far a recording's times may be off: by what its sources disagree, as far as a clock drifts, not a zone."""
-    if row["end_at"] is None or row["end_latest"] is None:
-        return rules.doubt
-    later = instant.from_text(row["end_latest"]) - instant.from_text(row["end_at"])
-    return rules.doubt + max(timedelta(0), later) if later <= rules.enough else rules.doubt
+    """How far a recording's times may be off: by its clock's doubt, or by what its sources disagree.
+
+    As far as a clock drifts, not by a zone: a doubt of hours would link everything.
+    """
+    spans = [timedelta(milliseconds=row[name] or 0) for name in ("early_ms", "late_ms")]
+    if row["end_at"] is not None and row["end_latest"] is not None:
+        spans.append(instant.from_text(row["end_latest"]) - instant.from_text(row["end_at"]))
+    return rules.doubt + max((one for one in spans if timedelta(0) < one <= rules.enough), default=timedelta(0))
 
 
 def _work(row: Row, officers: Sequence[str], papers: Sequence[Row], units: Mapping[str, str]) -> Work:

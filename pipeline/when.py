@@ -142,8 +142,13 @@ def _zoned(moment: datetime, source: Source, ledger: Ledger) -> Iterator[tuple[d
     as_said, as_local = moment.astimezone(UTC), moment.replace(tzinfo=None)
     if not is_doubtful or ledger.manner != LOCAL or source is Source.MTIME:
         yield as_said, "utc"
-    if is_doubtful and ledger.manner != UTC_CLOCK:
-        yield from ((one, "local") for one in local_readings(as_local, ledger.zone) if one != as_said)
+    if not is_doubtful or ledger.manner == UTC_CLOCK:
+        return
+    # The hour that comes twice: whoever made UTC of it may have taken the other one.
+    twice = local_readings(as_said.astimezone(ledger.zone).replace(tzinfo=None), ledger.zone)
+    for one in dict.fromkeys((*local_readings(as_local, ledger.zone), *twice)):
+        if one != as_said:
+            yield one, "local"
 
 
 # --- a clock that was not ---------------------------------------------------------------------

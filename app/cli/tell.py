@@ -2,8 +2,10 @@
 """This is where rows of the register become the JSON that scripts rely on."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
+from evidence import instant
 from evidence.claims import Claims
 from storage.register import dock_rows, ends, jobs, search
 from storage.register.search import Connection, Row
@@ -23,6 +25,7 @@ def tell_recording(connection: Connection, row: Row) -> dict[str, Any]:
         "officer": row["officer"],
         "start": row["start_at"],
         "end": row["end_at"],
+        "clock": _clock(row),
         "originals": originals,
         "segments": len(search.segments_of(connection, row["id"])),
         "derivatives": [
@@ -57,7 +60,7 @@ def tell_whole(connection: Connection, row: Row) -> dict[str, Any]:
             dict(one) | {"facts": json.loads(one["facts"])} for one in search.originals_of(connection, identifier)
         ],
         "segment_list": [
-            {name: one[name] for name in ("id", "start", "end", "start_at", "end_at")}
+            {name: one[name] for name in ("id", "start", "end", "start_at", "end_at")} | _bounds(row, one)
             for one in search.segments_of(connection, identifier)
         ],
         "derivatives": [
@@ -84,6 +87,26 @@ def tell_whole(connection: Connection, row: Row) -> dict[str, Any]:
             for event in search.events_of(connection, f"recording/{identifier}")
         ],
     }
+
+
+def _clock(row: Row) -> dict[str, Any]:
+    """How surely the start is known: the truth lies from `early_ms` before it to `late_ms` after it."""
+    basis = None if row["clock_basis"] is None else json.loads(row["clock_basis"])
+    return {"early_ms": row["early_ms"], "late_ms": row["late_ms"], "basis": basis}
+
+
+def _bounds(row: Row, segment: Row) -> dict[str, str | None]:
+    """The moments between which a segment truly lies; null where nothing bounds it."""
+    return {
+        "earliest": _moved(segment["start_at"], row["early_ms"], -1),
+        "latest": _moved(segment["end_at"], row["late_ms"], 1),
+    }
+
+
+def _moved(at: str | None, span_ms: int | None, sign: int) -> str | None:
+    if at is None or span_ms is None:
+        return None
+    return instant.to_text(instant.from_text(at) + sign * timedelta(milliseconds=span_ms))
 
 
 def _tombstone(connection: Connection, recording: str) -> dict[str, Any] | None:
