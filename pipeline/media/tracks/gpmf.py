@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
-from pipeline.media.boxes import ReadRange, body_of, find
+from pipeline.media.boxes import ReadRange, body_of, children
 from pipeline.media.tracks.klv import Entry, streams
 from pipeline.media.tracks.samples import movie_box, samples_of, track_of_format
 from pipeline.media.tracks.track import Point, in_utc
@@ -44,18 +44,18 @@ def identity(read: ReadRange, size_bytes: int) -> dict[str, str]:
         Truncated, Undecodable: its boxes are nonsense.
     """
     moov = movie_box(read, size_bytes)
-    udta = None if moov is None else find(read, moov, b"udta")
-    if udta is None:
-        return {}
+    # Some writers put down more than one `udta`; the first box of a kind speaks.
+    lists = [] if moov is None else [box for box in children(read, moov) if box.kind == b"udta"]
+    found = {box.kind: box for udta in reversed(lists) for box in children(read, udta)}
     told: dict[str, str] = {}
-    gpmf, firmware, camera = (find(read, udta, kind) for kind in (b"GPMF", b"FIRM", b"CAME"))
-    if gpmf is not None:
-        said = {one.key: one.text for stream in streams(body_of(read, gpmf)) for one in stream if one.type == "c"}
+    if b"GPMF" in found:
+        settings = body_of(read, found[b"GPMF"])
+        said = {one.key: one.text for stream in streams(settings) for one in stream if one.type == "c"}
         named = {"serial": "CASN", "model": "MINF", "firmware": "FMWR"}
         told = {name: said[key] for name, key in named.items() if said.get(key)}
-    if firmware is not None and "firmware" not in told:
-        told["firmware"] = body_of(read, firmware)[:64].split(b"\0")[0].decode("latin-1")
-    if camera is not None and any(mark := body_of(read, camera)[:16]):
+    if b"FIRM" in found and "firmware" not in told:
+        told["firmware"] = body_of(read, found[b"FIRM"])[:64].split(b"\0")[0].decode("latin-1")
+    if b"CAME" in found and any(mark := body_of(read, found[b"CAME"])[:16]):
         told["serial_hash"] = mark.hex()
     return told
 

@@ -7,6 +7,7 @@ What is broken in it is no track; it is never an error: the footage is evidence 
 import os
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from evidence.errors import SourceUnavailable, Unacceptable
 from pipeline.media.boxes import ReadRange
@@ -28,14 +29,26 @@ def track_of(path: Path, examination: Examination, *, is_beginning: bool = False
     Raises:
         SourceUnavailable: the file cannot be read.
     """
-    try:
-        if examination.container in _MP4:
-            return _of_movie(path, _FIRST if is_beginning else POINTS_MAX)
-        return _of_text(path) if examination.container == TEXT_TRACK.name else None
-    except Unacceptable:
+    if examination.container not in (*_MP4, TEXT_TRACK.name):
         return None
+    try:
+        with path.open("rb") as file:
+            return track_in(file, examination.container, most=_FIRST if is_beginning else POINTS_MAX)
     except OSError as error:
         raise SourceUnavailable(f"cannot be read: {path.name}: {error.strerror}", name=path.name) from error
+
+
+def track_in(file: BinaryIO, container: str, *, most: int = _FIRST) -> Track | None:
+    """As `track_of`, for an open file of this container, as `sniff` names it; `most`: that many points at most.
+
+    What the medium refuses comes through as OSError.
+    """
+    try:
+        if container in _MP4:
+            return _of_movie(_reader(file.fileno()), os.fstat(file.fileno()).st_size, most)
+        return _of_text(_reader(file.fileno())(0, _TEXT_MAX_BYTES)) if container == TEXT_TRACK.name else None
+    except Unacceptable:
+        return None
 
 
 def identity_of(path: Path, examination: Examination) -> dict[str, str]:
@@ -55,19 +68,15 @@ def identity_of(path: Path, examination: Examination) -> dict[str, str]:
         raise SourceUnavailable(f"cannot be read: {path.name}: {error.strerror}", name=path.name) from error
 
 
-def _of_movie(path: Path, most: int) -> Track | None:
-    with path.open("rb") as file:
-        read, size = _reader(file.fileno()), os.fstat(file.fileno()).st_size
-        for name, points in (("gpmf", gpmf.points), ("novatek", novatek.points)):
-            found = Track.of(name, islice(points(read, size), most))
-            if found is not None:
-                return found
+def _of_movie(read: ReadRange, size_bytes: int, most: int) -> Track | None:
+    for name, points in (("gpmf", gpmf.points), ("novatek", novatek.points)):
+        found = Track.of(name, islice(points(read, size_bytes), most))
+        if found is not None:
+            return found
     return None
 
 
-def _of_text(path: Path) -> Track | None:
-    with path.open("rb") as file:
-        text = file.read(_TEXT_MAX_BYTES)
+def _of_text(text: bytes) -> Track | None:
     if b"<gpx" in text[:4096]:
         return Track.of("gpx", texts.gpx(text))
     return Track.of("nmea", texts.nmea(text.decode("ascii", "replace")))
