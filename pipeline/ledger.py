@@ -15,7 +15,7 @@ from evidence.errors import BadInput, Conflict, NotFound, Refused, WrongState
 from evidence.ids import stream_of
 from evidence.written import moment, one_line
 from pipeline.devices_register import registered
-from pipeline.people import officer_of
+from pipeline.people import is_valid_on, officer_of
 from pipeline.ports import Ports
 from storage.register import device_rows, search
 from storage.register.search import Connection, Row
@@ -82,13 +82,6 @@ def return_device(serial: str, *, at: datetime, note: str = "", ports: Ports, no
     return out[-1]
 
 
-def is_valid_on(officer: Officer, start: datetime, zone: ZoneInfo) -> bool:
-    """True when an officer's certificate is valid on the day of an instant, as far as its days are known."""
-    day = start.astimezone(zone).date()
-    begun = officer.valid_from is None or officer.valid_from <= day
-    return begun and (officer.valid_to is None or day <= officer.valid_to)
-
-
 def _check_span(start: datetime, end: datetime | None, due: datetime | None) -> None:
     moment(start, "the start of a hand-out")
     for told, what in ((end, "end"), (due, "due")):
@@ -106,9 +99,9 @@ def _check_issuable(connection: Connection, serial: str) -> None:
 
 
 def _check_certificate(officer: Officer, start: datetime, zone: ZoneInfo) -> None:
-    if is_valid_on(officer, start, zone):
-        return
     day = start.astimezone(zone).date()
+    if is_valid_on(officer, day):
+        return
     span = f"{officer.valid_from or '–'} to {officer.valid_to or '–'}"
     told = f"the certificate of {officer.number} is not valid on {day}: it is valid from {span}"
     raise Refused(f"{told} (`evidock officer add {officer.number} --valid-to DAY`)", officer=officer.number)

@@ -15,8 +15,7 @@ from evidence.custody import Happening, parse_event
 from evidence.device import Status
 from evidence.ids import stream_of
 from evidence.note import split_note
-from pipeline.ledger import is_valid_on
-from pipeline.people import officer_of
+from pipeline.people import is_valid_on, officer_of
 from storage.register import device_rows, dock_rows, search
 from storage.register.search import Connection, Row
 
@@ -62,11 +61,11 @@ def _of_officer(connection: Connection, number: str, moments: list[datetime], zo
         yield OFFICER_UNKNOWN, f"no officer {number} was registered when it was taken in"
         return
     officer = officer_of(known)
-    invalid = [one for one in moments if not is_valid_on(officer, one, zone)]
+    days = [one.astimezone(zone).date() for one in moments]
+    invalid = [day for day in days if not is_valid_on(officer, day)]
     if invalid:
-        day = invalid[0].astimezone(zone).date()
         span = f"from {officer.valid_from or '–'} to {officer.valid_to or '–'}"
-        yield CERTIFICATE_INVALID, f"filmed on {day} by {number}, whose certificate is valid {span}"
+        yield CERTIFICATE_INVALID, f"filmed on {invalid[0]} by {number}, whose certificate is valid {span}"
 
 
 def _of_device(connection: Connection, serial: str, start: datetime) -> Iterator[Remark]:

@@ -63,6 +63,12 @@ def checked_officer(connection: Connection, officer: Officer, *, codes: Codes, w
     return replace(officer, unit=casebook.unit_told(connection, officer.unit) or officer.unit)
 
 
+def is_valid_on(officer: Officer, day: date) -> bool:
+    """True when an officer's certificate is valid on a day of the agency's, as far as its own days are known."""
+    begun = officer.valid_from is None or officer.valid_from <= day
+    return begun and (officer.valid_to is None or day <= officer.valid_to)
+
+
 def officer_of(row: Row) -> Officer:
     """The officer of a row."""
     return Officer(

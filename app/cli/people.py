@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app import clocks
-from app.cli import device_ledger, device_lists
+from app.cli import device_clock, device_ledger, device_lists, device_try
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, report, session
 from app.words import word
@@ -130,3 +130,6 @@ device.command("allow")(device_ledger.allow)
 device.command("forbid")(device_ledger.forbid)
 device.command("import")(device_lists.import_file)
 device.command("export")(device_lists.export_file)
+device.command("ratio")(device_lists.ratio)
+device.command("try")(device_try.try_device)
+device.command("clock")(device_clock.clock)
