@@ -104,6 +104,12 @@ def install(app: FastAPI, context: Context) -> None:
         answer.headers.update(error.headers or {})
         return answer
 
+    async def unknown(_: Request, error: Exception) -> Response:
+        # The framework hands the error on to the log of the process, with where it came from.
+        context.note("request-failed", f"a request met a defect: {type(error).__name__}", code="defect")
+        return problem(500, "defect", "the server met a defect; what it acknowledged is kept")
+
+    app.add_exception_handler(Exception, unknown)
     app.add_exception_handler(EvidockError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
