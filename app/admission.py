@@ -84,9 +84,18 @@ class Admission:
             known = search.offer(connection, offer.id)
             if known is not None and known["outcome"] != "withdrawn":
                 return
+        self.check_bytes(offer.size_bytes)
+
+    def check_bytes(self, size_bytes: int) -> None:
+        """Return when so many bytes more may be taken in, whatever file they are of.
+
+        Raises:
+            DiskLow, Overloaded, RegisterUnavailable: as `check`.
+        """
+        with self._ports.register.view() as connection:
             waiting, to_come = tallies.open_jobs(connection), tallies.bytes_to_come(connection, place=self._ports.place)
         self._check_backlog(waiting)
-        self.check_room(to_come + offer.size_bytes)
+        self.check_room(to_come + size_bytes)
 
     def check_room(self, size_bytes: int) -> None:
         """Return when so many bytes fit and the reserve of every disk stays free.
