@@ -137,7 +137,10 @@ def _invited(heard: Devices, event: CustodyEvent) -> None:
     facts = event.facts
     told = {"kind": facts["kind"], "code_sha256": facts["code_sha256"], "code_until": facts["until"]}
     told |= {"state": "invited", "key": None, "erases": int(facts["erases"])}
-    _first(heard, "docks", _subject(event), told)
+    if event.seq == 0:
+        _first(heard, "docks", _subject(event), told)
+    else:  # invited again: its key so far is worth nothing
+        heard.rows["docks"][_subject(event),] = told
 
 
 def _enrolled(heard: Devices, event: CustodyEvent) -> None:

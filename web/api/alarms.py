@@ -3,7 +3,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, StringConstraints
 
 from pipeline.dock_alarms import alarm
@@ -22,7 +22,7 @@ class Alarm(BaseModel):
     at: AwareDatetime | None = None
 
 
-@router.post("/alarms", status_code=204)
+@router.post("/alarms", status_code=204, response_class=Response)
 def tell(told: Alarm, dock: Dock, here: Here) -> None:
     """Nothing: it is on record."""
     here.rates.alarms.count(dock["id"], at=here.monotonic())

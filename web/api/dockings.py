@@ -4,7 +4,7 @@
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
@@ -116,7 +116,7 @@ def begin(told: DockingTold, dock: Dock, here: Here) -> dict[str, Any]:
     }
 
 
-@router.put("/{docking}/manifest", status_code=204)
+@router.put("/{docking}/manifest", status_code=204, response_class=Response)
 async def put_manifest(docking: str, request: Request, dock: Dock, here: Here) -> None:
     """Nothing: the manifest is kept."""
     with scratch(here.ports.spool) as folder:
@@ -132,7 +132,7 @@ def ask_erasure(docking: str, asked: ErasureAsked, dock: Dock, here: Here) -> di
     return {"is_allowed": True}
 
 
-@router.post("/{docking}/end", status_code=204)
+@router.post("/{docking}/end", status_code=204, response_class=Response)
 def end(docking: str, told: EndTold, dock: Dock, here: Here) -> None:
     """Nothing: it is on record."""
     dockings.end(docking, **told.model_dump(), dock=dock["id"], ports=here.ports, now=here.now())
