@@ -5,7 +5,7 @@ import ipaddress
 import resource
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from app import clocks
@@ -28,7 +28,7 @@ from web.server.certificate import Identity, brought, own
 from web.server.listening import bound, listening
 from web.tus.intake import Intake
 from workers.link import Link, open_link
-from workers.rounds import Rounds
+from workers.rounds import Round, Rounds
 
 GRACE_S = 8.0
 _TICK_S = 0.5
@@ -61,8 +61,13 @@ def run_server(
         context = context_of(settings, ports, link, seen)
         context.files.clear()
         app = create_app(context)
+        rounds = {
+            "uploads": _of_uploads(context, app.state.intake),
+            "live": _of_live(context),
+            "broker": _of_link(link),
+        }
         with (
-            _rounds(context, app.state.intake, link, seen, stop=stop),
+            _rounds(rounds, seen, stop=stop),
             listening(app, listener, identity=identity, grace_s=grace_s) as server,
         ):
             told = "" if identity is None else f"; SHA-256 of its certificate: {identity.fingerprint}"
@@ -121,31 +126,9 @@ def identity_of(settings: Settings) -> Identity:
 
 
 @contextmanager
-def _rounds(context: Context, intake: Intake, link: Link, seen: Operation, *, stop: threading.Event) -> Iterator[None]:
+def _rounds(rounds: Mapping[str, Round], seen: Operation, *, stop: threading.Event) -> Iterator[None]:
     """What is done again and again beside the requests, while the block runs."""
-    quiet = Quiet()
-
-    def swept() -> float:
-        try:
-            intake.sweep()
-        except Unavailable:
-            raise
-        except EvidockError as error:  # of one file; the others went on, and go on
-            context.note("upload-stuck", f"an upload needs a person: {error.message} ({error.code})", code=error.code)
-        return _SWEEP_S
-
-    def closed() -> float:
-        live_closing.sweep(quiet, at=context.monotonic(), ports=context.ports, now=context.now())
-        return _LIVE_S
-
-    def tied() -> float:
-        link.ensure()
-        return _LINK_S
-
-    made = [
-        Rounds(name, once, stop=stop, tell=seen.notes.tell, attendant=seen.pulse)
-        for name, once in (("uploads", swept), ("live", closed), ("broker", tied))
-    ]
+    made = [Rounds(name, once, stop=stop, tell=seen.notes.tell, attendant=seen.pulse) for name, once in rounds.items()]
     for one in made:
         one.start()
     try:
@@ -157,6 +140,37 @@ def _rounds(context: Context, intake: Intake, link: Link, seen: Operation, *, st
     for one in made:
         if one.failed is not None:
             raise one.failed
+
+
+def _of_uploads(context: Context, intake: Intake) -> Round:
+    def once() -> float:
+        try:
+            intake.sweep()
+        except Unavailable:
+            raise
+        except EvidockError as error:  # of one file; the others went on, and go on
+            context.note("upload-stuck", f"an upload needs a person: {error.message} ({error.code})", code=error.code)
+        return _SWEEP_S
+
+    return once
+
+
+def _of_live(context: Context) -> Round:
+    quiet = Quiet()
+
+    def once() -> float:
+        live_closing.sweep(quiet, at=context.monotonic(), ports=context.ports, now=context.now())
+        return _LIVE_S
+
+    return once
+
+
+def _of_link(link: Link) -> Round:
+    def once() -> float:
+        link.ensure()
+        return _LINK_S
+
+    return once
 
 
 def _is_loopback(host: str) -> bool:
