@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This is where it is decided what is sent next: piece by piece, so that every port gets its share of the wire.
+
+A port is charged with the bytes of its pieces; the one that was charged least goes first, and one that joins is put
+level with the least charged, so that it neither waits for the others nor makes them wait. Ports of priority go
+before all others. Of each port a few files are under way at once, each with one piece: while the server makes one
+durable, the wire carries another.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from devices.agent.pieces import end_of_piece
+from devices.agent.spool import PIECE_BYTES, Spool
+from devices.agent.spool_rows import SpoolFile, file_of
+from evidence.errors import NotFound
+
+# What is not uploaded yet: of each port the first few.
+_UNSENT = """
+SELECT * FROM files WHERE offer IN (SELECT offer FROM (
+    SELECT offer, row_number() OVER (PARTITION BY port ORDER BY is_priority DESC, sha256 IS NULL, docking, offer) AS n
+    FROM files WHERE is_receipted = 0 AND is_resting = 1 AND (upload_url IS NULL OR uploaded_bytes < size_bytes)
+) WHERE n <= ?)
+"""
+FILES_A_PORT = 3
+_LOOK_S = 0.05
+_LOOK_SHARE = 20  # of the time, at most one part in so many is spent on looking
+
+
+@dataclass(slots=True)
+class Transfer:
+    """A file on its way. `offset` None: the server must be asked. Used by one thread at a time."""
+
+    file: SpoolFile
+    path: str | None
+    offset: int | None
+    pieces: tuple[bytes, ...] = ()
+    not_before: float = 0.0
+    is_busy: bool = False
+
+    @property
+    def end(self) -> int:
+        """Where the next piece ends."""
+        return end_of_piece(self.offset or 0, self.file.size_bytes)
+
+    def has_work(self) -> bool:
+        """True when there is something to ask or to send of it now."""
+        if self.path is None or self.offset is None or self.offset >= self.file.size_bytes:
+            return bool(self.pieces) or self.file.sha256 is not None
+        return self.offset // PIECE_BYTES < len(self.pieces)
+
+
+class Queue:
+    """What waits to be sent. Threads share it. `monotonic` tells seconds."""
+
+    def __init__(self, spool: Spool, *, monotonic: Callable[[], float]) -> None:
+        self._spool = spool
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._transfers: dict[str, Transfer] = {}
+        self._charged: dict[str, int] = {}
+        self._active: set[str] = set()
+        self._look_at = float("-inf")
+
+    def take(self) -> Transfer | None:
+        """The transfer to go on with, busy from now on; None when nothing can be done at the moment.
+
+        Raises:
+            StoreUnavailable: the spool cannot be read.
+        """
+        with self._lock:
+            self._look()
+            now = self._monotonic()
+            ready = [one for one in self._transfers.values() if not one.is_busy and one.not_before <= now]
+            ready = [one for one in ready if one.has_work()]
+            self._join({one.file.port for one in self._transfers.values() if one.is_busy} | _ports(ready))
+            if not ready:
+                return None
+            chosen = min(ready, key=self._turn)
+            self._charge(chosen)
+            chosen.is_busy = True
+            return chosen
+
+    def give_back(self, transfer: Transfer, *, pause_s: float = 0.0) -> None:
+        """The transfer is not busy any more, and rests for `pause_s`."""
+        with self._lock:
+            transfer.is_busy = False
+            transfer.not_before = self._monotonic() + pause_s
+            if transfer.offset is not None and transfer.offset >= transfer.file.size_bytes:
+                self._transfers.pop(transfer.file.offer, None)
+
+    def _turn(self, transfer: Transfer) -> tuple[bool, int, bool, str]:
+        file = transfer.file
+        return not file.is_priority, self._charged.get(file.port, 0), file.sha256 is None, file.offer
+
+    def _charge(self, transfer: Transfer) -> None:
+        size = transfer.end - transfer.offset if transfer.offset is not None else 0
+        port = transfer.file.port
+        # A request that carries nothing costs a turn, too.
+        self._charged[port] = self._charged.get(port, 0) + max(size, PIECE_BYTES >> 6)
+
+    def _join(self, ports: set[str]) -> None:
+        known = [self._charged[port] for port in ports & self._active]
+        for port in ports - self._active:
+            self._charged[port] = max(self._charged.get(port, 0), min(known, default=0))
+        self._active = ports
+        if not ports:
+            self._charged.clear()
+
+    def _look(self) -> None:
+        """Bring what is known up to date with the spool."""
+        began = self._monotonic()
+        if began < self._look_at:
+            return
+        rows = self._spool.journal.rows(_UNSENT, (FILES_A_PORT,))
+        found = {file.offer: file for file in map(file_of, rows)}
+        for offer in [one for one, known in self._transfers.items() if not known.is_busy and one not in found]:
+            del self._transfers[offer]
+        for offer, file in found.items():
+            known = self._transfers.get(offer)
+            if known is None:
+                at = 0 if file.upload_url is None else None
+                known = self._transfers[offer] = Transfer(file, file.upload_url, at)
+            if not known.is_busy:
+                self._refresh(known, file)
+        ended = self._monotonic()
+        self._look_at = ended + max(_LOOK_S, _LOOK_SHARE * (ended - began))
+
+    def _refresh(self, known: Transfer, file: SpoolFile) -> None:
+        known.file = file
+        if file.upload_url is None:  # it was begun anew, or was never announced
+            known.path, known.offset = None, 0
+        try:
+            if not known.has_work() or file.sha256 is None:
+                known.pieces = self._spool.pieces(file.offer)
+        except NotFound:
+            known.pieces = ()
+
+
+def _ports(transfers: Iterable[Transfer]) -> set[str]:
+    return {one.file.port for one in transfers}
