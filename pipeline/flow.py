@@ -23,6 +23,7 @@ from pipeline.index import index
 from pipeline.leasing import Clock, Heartbeat
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress, unheard
+from pipeline.repair import helped_by, repair
 from pipeline.seal import seal
 from pipeline.segment import segment
 from pipeline.stamp import stamp
@@ -49,6 +50,7 @@ STEPS: Mapping[str, Step] = {
     "segment": segment,
     "classify": classify,
     "index": index,
+    "repair": repair,
 }
 
 # What follows what. Nothing is derived before it is sealed.
@@ -61,11 +63,12 @@ AFTER: Mapping[str, tuple[str, ...]] = {
 }
 # What these steps make says nothing of the bytes: where one cannot do its work (an authority answers with
 # tokens that do not hold, a codec does not decode), the recording is flagged and goes on.
-FLAGS = frozenset({"transcode", "fingerprint", "stamp"})
+FLAGS = frozenset({"transcode", "fingerprint", "stamp", "repair"})
 # These work in the spool of the installation that took the file in; all others work from the store, anywhere.
 SPOOLING = frozenset({"fixity", "seal"})
-# A recording that is put aside still gets its time token: its bytes are evidence all the same.
-AFTER_QUARANTINE: Mapping[str, tuple[str, ...]] = {"seal": ("stamp",)}
+# A recording that is put aside still gets its time token, and a copy that plays if one can be made: its bytes are
+# evidence all the same.
+AFTER_QUARANTINE: Mapping[str, tuple[str, ...]] = {"seal": ("stamp", "repair")}
 
 
 Hint = Callable[[str], None]
@@ -154,7 +157,7 @@ def _commit(lease: Lease, done: Done, *, ports: Ports, clock: Clock) -> tuple[li
         for one in recorded:
             facts.record(one, actor=ports.actor, at=now)
         happenings = [*done.happenings, *decided]
-        opened = open_released(facts, happenings, now=now)
+        opened = open_released(facts, happenings, now=now) + _open_repairs(facts, happenings, now=now)
         if not done.halt:
             opened = opened + _open_next(facts, lease, happenings, ports=ports, now=now)
     return opened, happenings
@@ -184,6 +187,16 @@ def open_released(facts: Facts, happenings: Sequence[Happening], *, now: datetim
         facts.enqueue(step, recording, now=now, lane=Lane(search.recording(facts.connection, recording)["dock"]))
         for recording in released
         for step in AFTER["seal"]
+    ]
+
+
+def _open_repairs(facts: Facts, happenings: Sequence[Happening], *, now: datetime) -> list[str]:
+    """Have another try at what a camera could not finish, once there is a whole recording of it to help."""
+    indexed = [h.stream.partition("/")[2] for h in happenings if h.kind == "indexed"]
+    return [
+        facts.revive("repair", one["id"], now=now, lane=Lane(one["dock"]))
+        for recording in indexed
+        for one in helped_by(facts.connection, recording)
     ]
 
 

@@ -37,6 +37,8 @@ from pipeline.media.tools import Tool
 Stream: TypeAlias = Any
 
 DEMUXERS = "aac,ac3,amr,amrnb,amrwb,asf,avi,flac,flv,jpeg_pipe,matroska,mov,mp3,mpeg,mpegts,ogg,png_pipe,wav,webp_pipe"
+# Bare pictures, as we write them ourselves of a file that has no index.
+BARE = "h264,hevc"
 # 8K video; a photo may be larger. Above it the decoder refuses before it takes memory.
 VIDEO_MAX_PIXELS = 36_000_000
 PHOTO_MAX_PIXELS = 140_000_000
@@ -60,7 +62,7 @@ def guarded_input(*, demuxer: str, max_pixels: int = VIDEO_MAX_PIXELS, **options
         BadInput: the demuxer is not one that reads a single file of media.
     """
     name = demuxer.split(",")[0]
-    if name not in DEMUXERS.split(","):
+    if name not in f"{DEMUXERS},{BARE}".split(","):
         raise BadInput(f"not a demuxer we use: {name!r}", demuxer=name)
     guards = {
         "protocol_whitelist": "file,pipe",

@@ -11,6 +11,7 @@ from storage.register.schema import (
     assignments,
     attachments,
     clock_readings,
+    derivatives,
     dockings,
     docks,
     offers,
@@ -117,3 +118,37 @@ def recordings_of_device(connection: Connection, device: str, start: str, end: s
     """Recordings of a device that start in `[start, end)`, in order of time."""
     within = (recordings.c.device == device, recordings.c.start_at >= start, recordings.c.start_at < end)
     return all_rows(connection, select(recordings).where(*within).order_by(recordings.c.start_at, recordings.c.id))
+
+
+def references_for(connection: Connection, damaged: Row, *, limit: int) -> list[Row]:
+    """Originals of whole videos of the device that a damaged recording came from, the nearest in time first."""
+    if damaged["device"] is None:
+        return []
+    wanted = (
+        select(originals, recordings.c.arrived_at)
+        .join(recordings, recordings.c.id == originals.c.recording)
+        .where(
+            recordings.c.device == damaged["device"],
+            recordings.c.kind == "video",
+            recordings.c.problem_code.is_(None),
+            recordings.c.state == "indexed",
+            originals.c.container.in_(("mp4", "mov")),
+        )
+    )
+    later = wanted.where(recordings.c.arrived_at >= damaged["arrived_at"]).order_by(recordings.c.arrived_at)
+    earlier = wanted.where(recordings.c.arrived_at < damaged["arrived_at"]).order_by(recordings.c.arrived_at.desc())
+    return (all_rows(connection, earlier.limit(limit)) + all_rows(connection, later.limit(limit)))[:limit]
+
+
+def damaged_of(connection: Connection, device: str, *, codes: Sequence[str], kind: str) -> list[Row]:
+    """Recordings of a device that were put aside for one of these reasons, and have no derivative of this kind."""
+    has_one = select(derivatives.c.recording).where(
+        derivatives.c.recording == recordings.c.id, derivatives.c.kind == kind
+    )
+    wanted = select(recordings).where(
+        recordings.c.device == device,
+        recordings.c.state == "quarantined",
+        recordings.c.problem_code.in_(codes),
+        ~has_one.exists(),
+    )
+    return all_rows(connection, wanted.order_by(recordings.c.id))
