@@ -89,7 +89,8 @@ def ratios(
 ) -> list[Ratio]:
     """Rows of the report, of each unit's own counts: officers, devices, and devices of each category."""
     known = {code: told for code, told in counts.items() if code is not None}
-    totals: dict[str | None, Sequence[int]] = {**summed(known, parents, width=len(_COUNTED))}
+    tree = summed(known, parents, width=len(_COUNTED))
+    totals: dict[str | None, Sequence[int]] = dict(tree.items())
     order: list[str | None] = [code for code, _ in walk(parents) if only is None or code in set(only)]
     if only is None and any(counts.get(None, ())):
         totals[None] = counts[None]
