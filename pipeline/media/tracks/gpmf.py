@@ -22,8 +22,8 @@ _MICRO = 1_000_000
 Fields = Mapping[str, Entry]
 
 
-def points(read: ReadRange, size_bytes: int) -> Iterator[Point]:
-    """The points of an MP4's telemetry; none when it has no such track.
+def points(read: ReadRange, size_bytes: int, *, most_bytes: int) -> Iterator[Point]:
+    """The points of an MP4's telemetry, of its first `most_bytes`; none when it has no such track.
 
     Raises:
         Truncated, Undecodable: its boxes or tables are nonsense.
@@ -32,7 +32,11 @@ def points(read: ReadRange, size_bytes: int) -> Iterator[Point]:
     trak = None if moov is None else track_of_format(read, moov, b"gpmd")
     if trak is None:
         return
+    left = most_bytes
     for sample in samples_of(read, trak):
+        left -= sample.size_bytes
+        if left < 0:
+            return
         if 0 < sample.size_bytes <= _PAYLOAD_MAX_BYTES:
             yield from _of_payload(read(sample.offset, sample.size_bytes), sample.start)
 

@@ -20,8 +20,8 @@ _AT, _BLOCK_MAX_BYTES, _BLOCKS_MAX = 48, 1 << 16, 200_000
 _KNOT = Fraction(1852, 3600)
 
 
-def points(read: ReadRange, size_bytes: int) -> Iterator[Point]:
-    """The points of an MP4 that lists such blocks; none when it lists none.
+def points(read: ReadRange, size_bytes: int, *, most_bytes: int) -> Iterator[Point]:
+    """The points of an MP4 that lists such blocks, of its first `most_bytes` of them; none when it lists none.
 
     Raises:
         Truncated, Undecodable: its boxes are nonsense.
@@ -32,8 +32,12 @@ def points(read: ReadRange, size_bytes: int) -> Iterator[Point]:
         return
     table = body_of(read, listing)
     first: int | None = None
+    left = most_bytes
     for at in range(8, min(len(table), 8 + 8 * _BLOCKS_MAX) - 7, 8):
         offset, size = struct.unpack_from(">II", table, at)
+        left -= size
+        if left < 0:
+            return
         if _AT + _BLOCK.size <= size <= _BLOCK_MAX_BYTES and (found := _of_block(read(offset, size))) is not None:
             first = found[0] if first is None else first
             yield replace(found[1], offset=Fraction((found[0] - first) % 86_400))

@@ -17,8 +17,9 @@ from pipeline.media.tracks import gpmf, novatek, texts
 from pipeline.media.tracks.track import POINTS_MAX, Track
 
 _TEXT_MAX_BYTES = 16 << 20
-_FIRST = 64
-"""As many points are looked at where only the beginning is wanted."""
+_FIRST, _FIRST_BYTES = 64, 4 << 20
+"""As many points, and bytes of telemetry, are looked at where only the beginning is wanted."""
+_WHOLE_BYTES = 512 << 20  # 18 hours of a GoPro's; a table may name the same bytes over and over
 
 _MP4 = frozenset({"mp4", "mov"})
 
@@ -33,19 +34,20 @@ def track_of(path: Path, examination: Examination, *, is_beginning: bool = False
         return None
     try:
         with path.open("rb") as file:
-            return track_in(file, examination.container, most=_FIRST if is_beginning else POINTS_MAX)
+            return track_in(file, examination.container, is_beginning=is_beginning)
     except OSError as error:
         raise SourceUnavailable(f"cannot be read: {path.name}: {error.strerror}", name=path.name) from error
 
 
-def track_in(file: BinaryIO, container: str, *, most: int = _FIRST) -> Track | None:
-    """As `track_of`, for an open file of this container, as `sniff` names it; `most`: that many points at most.
+def track_in(file: BinaryIO, container: str, *, is_beginning: bool = True) -> Track | None:
+    """As `track_of`, for an open file of this container, as `sniff` names it.
 
     What the medium refuses comes through as OSError.
     """
     try:
         if container in _MP4:
-            return _of_movie(_reader(file.fileno()), os.fstat(file.fileno()).st_size, most)
+            bounds = (_FIRST, _FIRST_BYTES) if is_beginning else (POINTS_MAX, _WHOLE_BYTES)
+            return _of_movie(_reader(file.fileno()), os.fstat(file.fileno()).st_size, *bounds)
         return _of_text(_reader(file.fileno())(0, _TEXT_MAX_BYTES)) if container == TEXT_TRACK.name else None
     except Unacceptable:
         return None
@@ -68,9 +70,9 @@ def identity_of(path: Path, examination: Examination) -> dict[str, str]:
         raise SourceUnavailable(f"cannot be read: {path.name}: {error.strerror}", name=path.name) from error
 
 
-def _of_movie(read: ReadRange, size_bytes: int, most: int) -> Track | None:
+def _of_movie(read: ReadRange, size_bytes: int, most: int, most_bytes: int) -> Track | None:
     for name, points in (("gpmf", gpmf.points), ("novatek", novatek.points)):
-        found = Track.of(name, islice(points(read, size_bytes), most))
+        found = Track.of(name, islice(points(read, size_bytes, most_bytes=min(size_bytes, most_bytes)), most))
         if found is not None:
             return found
     return None
@@ -83,4 +85,6 @@ def _of_text(text: bytes) -> Track | None:
 
 
 def _reader(descriptor: int) -> ReadRange:
-    return lambda offset, length: os.pread(descriptor, length, offset)
+    size = os.fstat(descriptor).st_size
+    # A table may point to where no file reaches, and no system call does.
+    return lambda offset, length: os.pread(descriptor, min(length, size), offset) if 0 <= offset < size else b""
