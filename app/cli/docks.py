@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app import clocks
+from app.cli.dock_agent import enrol_dock, run_station, show_status
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, report, session
 from app.words import word
@@ -156,3 +157,9 @@ def _switch(dock: str, home: Home, *, erases: bool, why: str, as_json: bool) -> 
 
 def _told(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in _SHOWN} | {"erases": bool(row["erases"]), "key": row["key"]}
+
+
+# What a station itself is asked stands under the same word.
+app.command("enrol")(enrol_dock)
+app.command("run")(run_station)
+app.command("status")(show_status)
