@@ -15,7 +15,7 @@ from evidence.errors import BadInput, IntegrityError, NotFound
 from evidence.offer import Offer, showable
 from pipeline.docking_manifest import taken_offers
 from pipeline.ports import Ports
-from pipeline.reconcile_terms import Code, Found
+from pipeline.reconcile_terms import Code, Findings, Found
 from storage import layout
 from storage.register import device_rows, dock_rows
 from storage.register.search import Row
@@ -30,11 +30,10 @@ class Compared:
     listed: int
     received: int
     recordings: frozenset[str]
-    found: tuple[Found, ...]
 
 
-def compare_list(docking: Row, *, ports: Ports, most: int) -> Compared:
-    """A docking's list against the register; of what did not come the first `most` are named.
+def compare_list(docking: Row, findings: Findings, *, ports: Ports) -> Compared:
+    """A docking's list against the register; what does not agree goes to `findings`.
 
     Raises:
         StoreUnavailable, RegisterUnavailable: nothing was decided.
@@ -42,7 +41,6 @@ def compare_list(docking: Row, *, ports: Ports, most: int) -> Compared:
     whose = {"device": docking["device"], "dock": docking["dock"]}
     listed = received = 0
     recordings: set[str] = set()
-    found: list[Found] = []
     try:
         offers = taken_offers(docking, ports=ports)
         while some := list(islice(offers, _AT_ONCE)):
@@ -51,13 +49,12 @@ def compare_list(docking: Row, *, ports: Ports, most: int) -> Compared:
             here = [row for row in known.values() if row["outcome"] != "withdrawn"]
             listed, received = listed + len(some), received + len(here)
             recordings |= {row["recording"] for row in here}
-            found += islice(_missing(docking, some, known), max(0, most - len(found)))
+            findings.add(_missing(docking, some, known))
     except NotFound:
-        return Compared(0, 0, frozenset(), (Found(Code.MANIFEST_MISSING, docking["id"], **whose),))
+        findings.add([Found(Code.MANIFEST_MISSING, docking["id"], **whose)])
     except (IntegrityError, BadInput) as error:
-        facts = {"why": error.message}
-        return Compared(0, 0, frozenset(), (Found(Code.MANIFEST_ALTERED, docking["id"], facts=facts, **whose),))
-    return Compared(listed, received, frozenset(recordings), tuple(found))
+        findings.add([Found(Code.MANIFEST_ALTERED, docking["id"], facts={"why": error.message}, **whose)])
+    return Compared(listed, received, frozenset(recordings))
 
 
 def _missing(docking: Row, offers: Iterable[Offer], known: dict[str, Row]) -> Iterator[Found]:

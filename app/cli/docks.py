@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app import clocks
+from app.cli import dock_report
 from app.cli.dock_agent import enrol_dock, run_station, show_status
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, report, session
@@ -163,3 +164,5 @@ def _told(row: Row) -> dict[str, Any]:
 app.command("enrol")(enrol_dock)
 app.command("run")(run_station)
 app.command("status")(show_status)
+app.command("report")(dock_report.dock_report)
+app.command("export")(dock_report.export_docks)
