@@ -159,7 +159,18 @@ def _of_live(context: Context) -> Round:
     quiet = Quiet()
 
     def once() -> float:
-        live_closing.sweep(quiet, at=context.monotonic(), ports=context.ports, now=context.now())
+        try:
+            made = live_closing.sweep(quiet, at=context.monotonic(), ports=context.ports, now=context.now())
+        except Unavailable:
+            raise
+        except EvidockError as error:  # of one recording; the others went on
+            context.note(
+                "live-stuck", f"a live recording needs a person: {error.message} ({error.code})", code=error.code
+            )
+            return _LIVE_S
+        for recording in made:
+            context.note("live-ended", f"{recording} came in while it was recorded", recording=recording)
+            context.hint(f"fixity:{recording}")
         return _LIVE_S
 
     return once

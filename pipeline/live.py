@@ -150,7 +150,7 @@ def take(identifier: str, number: int, data: bytes, *, sha256: bytes, sender: Se
         WrongState: the recording grows no more. TooLarge, BadInput: no such fragment can be.
         InUse: another request writes to it. StoreUnavailable: worth another try.
     """
-    _check_fragment(data, sha256)
+    _check_fragment(number, data, sha256)
     files = ReceivedFiles(ports.received)
     live = look(identifier, sender=sender, files=files)
     if number < live.next:
@@ -171,11 +171,11 @@ def take(identifier: str, number: int, data: bytes, *, sha256: bytes, sender: Se
         take(identifier, number, data, sha256=sha256, sender=sender, ports=ports)
 
 
-def _check_fragment(data: bytes, sha256: bytes) -> None:
+def _check_fragment(number: int, data: bytes, sha256: bytes) -> None:
     if len(data) > figures().fragment_bytes:
         raise TooLarge(f"a fragment has at most {figures().fragment_bytes} bytes")
-    if not data:
-        raise BadInput("a fragment has bytes")
+    if not data or number < 0:
+        raise BadInput("a fragment has bytes, and a number from 0")
     if hashlib.sha256(data).digest() != sha256:
         raise ChecksumMismatch("the fragment has another SHA-256 than was announced; send it again")
 

@@ -15,7 +15,15 @@ from typing import Any
 
 from evidence.claims import Claims
 from evidence.custody import Happening
-from evidence.errors import ChecksumMismatch, InUse, NotFound, OffsetConflict, WrongState
+from evidence.errors import (
+    ChecksumMismatch,
+    EvidockError,
+    InUse,
+    NotFound,
+    OffsetConflict,
+    Unavailable,
+    WrongState,
+)
 from pipeline.arrive import arrive
 from pipeline.attach import Attachment, attach
 from pipeline.live import MARK, Live, Sender, live_ids, look, look_at
@@ -39,6 +47,12 @@ class Ended:
     sha256: str
     sidecar: Sidecar | None = None
 
+    def told_by(self, sender: Sender) -> dict[str, Any]:
+        """As it is written down when the recording is closed."""
+        word = self.sidecar
+        kept = word and {"signature": word.signature.hex(), "signer": sender.id, "text": word.text}
+        return {"sha256": self.sha256, "sidecar": kept, "why": "ended"}
+
 
 def end(identifier: str, said: Ended, *, sender: Sender, ports: Ports, now: datetime) -> str:
     """The recording ended as it should; the Recording that it is. Repeats change nothing.
@@ -54,7 +68,8 @@ def end(identifier: str, said: Ended, *, sender: Sender, ports: Ports, now: date
     live = look(identifier, sender=sender, files=files)
     if live.closed is None:
         _check(live, said, files=files)
-        close(identifier, _told_end(said, sender), claims=_claims(said), size_bytes=live.size_bytes, files=files)
+        claims = said.sidecar.claims if said.sidecar else Claims()
+        close(identifier, said.told_by(sender), claims=claims, size_bytes=live.size_bytes, files=files)
     elif live.closed["sha256"] != said.sha256:
         raise WrongState("this recording was cut off, and is kept as it was then")
     return take_down(identifier, ports=ports, now=now)
@@ -76,15 +91,6 @@ def _sha256(live: Live, files: ReceivedFiles) -> str:
             sha.update(block)
             left -= len(block)
     return sha.hexdigest()
-
-
-def _claims(said: Ended) -> Claims:
-    return said.sidecar.claims if said.sidecar else Claims()
-
-
-def _told_end(said: Ended, sender: Sender) -> dict[str, Any]:
-    word = said.sidecar and {"signature": said.sidecar.signature.hex(), "signer": sender.id, "text": said.sidecar.text}
-    return {"sha256": said.sha256, "sidecar": word, "why": "ended"}
 
 
 def close(identifier: str, why: Mapping[str, Any], *, claims: Claims, size_bytes: int, files: ReceivedFiles) -> None:
@@ -175,18 +181,26 @@ def sweep(quiet: Quiet, *, at: float, ports: Ports, now: datetime) -> list[str]:
 
     Raises:
         StoreUnavailable, RegisterUnavailable: worth another try.
+        EvidockError: one of them needs a person; the others were seen to first.
     """
     files = ReceivedFiles(ports.received)
     found = live_ids(files)
     quiet.keep_only(found)
-    made = []
+    made, failed = [], None
     for identifier in found:
         try:
             recording = _swept(identifier, quiet, at=at, ports=ports, now=now)
         except (NotFound, InUse, OffsetConflict):  # it moves: the next round sees
             continue
+        except Unavailable:
+            raise
+        except EvidockError as error:
+            failed = failed or error
+            continue
         if recording is not None:
             made.append(recording)
+    if failed is not None:
+        raise failed
     return made
 
 
