@@ -23,7 +23,7 @@ from pipeline.index import index
 from pipeline.leasing import Clock, Heartbeat
 from pipeline.outcome import Done, about
 from pipeline.ports import Ports, Progress, unheard
-from pipeline.repair import helped_by, repair
+from pipeline.repair import DAMAGE, helped_by, repair
 from pipeline.seal import seal
 from pipeline.segment import segment
 from pipeline.stamp import stamp
@@ -66,9 +66,10 @@ AFTER: Mapping[str, tuple[str, ...]] = {
 FLAGS = frozenset({"transcode", "fingerprint", "stamp", "repair"})
 # These work in the spool of the installation that took the file in; all others work from the store, anywhere.
 SPOOLING = frozenset({"fixity", "seal"})
-# A recording that is put aside still gets its time token, and a copy that plays if one can be made: its bytes are
-# evidence all the same.
-AFTER_QUARANTINE: Mapping[str, tuple[str, ...]] = {"seal": ("stamp", "repair")}
+# A recording that is put aside still gets its time token: its bytes are evidence all the same.
+AFTER_QUARANTINE: Mapping[str, tuple[str, ...]] = {"seal": ("stamp",)}
+# One that its camera could not finish gets a copy that plays, too, if one can be made.
+AFTER_DAMAGE: Mapping[str, tuple[str, ...]] = {"seal": ("stamp", "repair")}
 
 
 Hint = Callable[[str], None]
@@ -171,13 +172,19 @@ def lane_of(step: str, *, dock: str, place: str) -> Lane:
 def _open_next(
     facts: Facts, lease: Lease, happenings: Sequence[Happening], *, ports: Ports, now: datetime
 ) -> list[str]:
-    is_aside = any(happening.kind == "quarantined" for happening in happenings)
-    following = (AFTER_QUARANTINE if is_aside else AFTER).get(lease.step, ())
+    following = _after(happenings).get(lease.step, ())
     # What was measured anew is sealed anew, also when an earlier arrival of it had been given up.
     have = facts.revive if lease.step == "fixity" else facts.enqueue
     return [
         have(step, lease.subject, now=now, lane=lane_of(step, dock=lease.dock, place=ports.place)) for step in following
     ]
+
+
+def _after(happenings: Sequence[Happening]) -> Mapping[str, tuple[str, ...]]:
+    codes = {happening.facts["code"] for happening in happenings if happening.kind == "quarantined"}
+    if codes & DAMAGE:
+        return AFTER_DAMAGE
+    return AFTER_QUARANTINE if codes else AFTER
 
 
 def open_released(facts: Facts, happenings: Sequence[Happening], *, now: datetime) -> list[str]:

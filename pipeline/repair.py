@@ -25,6 +25,8 @@ from storage.register.dock_rows import damaged_of, references_for
 from storage.register.search import Connection, Row
 
 KIND = "repaired"
+DAMAGE = frozenset({IndexMissing.code, Truncated.code})
+"""Why a recording was put aside of which a copy may be made."""
 _MP4 = frozenset({"mp4", "mov", "m4a", "3gp"})
 # So many whole recordings of a camera are tried; its settings may have been changed in between.
 _TRIES = 3
@@ -59,7 +61,7 @@ def helped_by(connection: Connection, recording: str) -> list[Row]:
     row = search.recording(connection, recording)
     if row["problem_code"] is not None or row["kind"] != "video" or row["device"] is None:
         return []
-    damaged = damaged_of(connection, row["device"], codes=(IndexMissing.code, Truncated.code), kind=KIND)
+    damaged = damaged_of(connection, row["device"], codes=sorted(DAMAGE), kind=KIND)
     return [
         one
         for one in damaged
@@ -88,7 +90,7 @@ def _damaged(recording: str, *, ports: Ports) -> tuple[Row, Row | None]:
         row = search.recording(connection, recording)
         has_copy = any(one["kind"] == KIND for one in search.derivatives_of(connection, recording))
         original = search.original(connection, recording)
-    is_ours = row["problem_code"] in (IndexMissing.code, Truncated.code) and original["container"] in _MP4
+    is_ours = row["problem_code"] in DAMAGE and original["container"] in _MP4
     return row, original if is_ours and not has_copy else None
 
 

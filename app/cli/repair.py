@@ -7,10 +7,10 @@ import typer
 
 from app import clocks
 from app.cli.session import AsJson, Home, out, progress_bar, report, session
-from evidence.errors import BadInput, IndexMissing, Truncated, Unacceptable
+from evidence.errors import BadInput, Unacceptable
 from evidence.lifecycle import State
 from pipeline.ports import Ports, unheard
-from pipeline.repair import KIND, repair_with
+from pipeline.repair import DAMAGE, KIND, repair_with
 from pipeline.repair import repair as repair_by_itself
 from storage.register import search
 
@@ -48,8 +48,7 @@ def repair(
 def _damaged(ports: Ports) -> list[str]:
     with ports.register.view() as connection:
         rows = search.every(connection, "recordings")
-    codes = (IndexMissing.code, Truncated.code)
-    return [one["id"] for one in rows if one["state"] == State.QUARANTINED and one["problem_code"] in codes]
+    return [one["id"] for one in rows if one["state"] == State.QUARANTINED and one["problem_code"] in DAMAGE]
 
 
 def _repair(identifier: str, reference: str | None, *, ports: Ports) -> dict[str, Any]:
