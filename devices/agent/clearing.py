@@ -8,9 +8,11 @@ device is listed anew to see them gone.
 """
 
 from collections.abc import Iterator
+from hashlib import sha256
 
-from devices.agent.copying import Measured, read_blocks
+from devices.agent.copying import read_blocks
 from devices.agent.erase import Doomed, ReadOnly, erase, remount, still_there
+from devices.agent.measuring import Measuring
 from devices.agent.server_port import ErasureFile
 from devices.agent.spool_rows import SpoolFile
 from devices.agent.states import Phase
@@ -73,14 +75,15 @@ class Clearing:
         """A file that was received in an earlier docking is read once more: the device may have other bytes now."""
         visit = self._visit
         visit.show(Phase.VERIFYING, code="", why="")
-        measured = Measured()
+        whole = sha256()
         with visit.taking_turns() as turn, open_beneath(visit.plug.root, visit.card_path(row)) as source:
             check_listed(source, row)
-            for block in read_blocks(source, known.size_bytes, measured):
-                visit.check()
-                turn.spend(len(block))
+            with Measuring(whole) as measuring:
+                for block in read_blocks(source, known.size_bytes, measuring=measuring):
+                    visit.check()
+                    turn.spend(len(block))
             check_listed(source, row)
-        if measured.digest.hex != known.sha256:
+        if whole.hexdigest() != known.sha256:
             path = showable(visit.card_path(row))
             visit.fault(CLASHES, f"{path}: other bytes than were received under this name, size and time")
             raise FixityMismatch(f"the device has other bytes now than were received: {path}")

@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS files (
     offer TEXT PRIMARY KEY, device TEXT NOT NULL, docking TEXT NOT NULL, port TEXT NOT NULL,
     path TEXT NOT NULL, name TEXT NOT NULL, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     claims TEXT NOT NULL, is_priority INTEGER NOT NULL DEFAULT 0,
-    sha256 TEXT, last_piece TEXT, read_in TEXT, upload_url TEXT, uploaded_bytes INTEGER NOT NULL DEFAULT 0,
+    sha256 TEXT, tail TEXT, read_in TEXT,
+    boot TEXT, kept_bytes INTEGER NOT NULL DEFAULT 0, upload_url TEXT, uploaded_bytes INTEGER NOT NULL DEFAULT 0,
     recording TEXT, is_receipted INTEGER NOT NULL DEFAULT 0, is_backed_up INTEGER NOT NULL DEFAULT 0,
     is_resting INTEGER NOT NULL DEFAULT 1, is_erased INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;

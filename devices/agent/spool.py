@@ -2,32 +2,35 @@
 """This is where files rest in a dock between the device and the server: days without a network, kills, power cuts.
 
     journal.sqlite      a row for each file that was ever copied: what is known of it
-    <offer>.bytes       what was copied so far
-    <offer>.pieces      the SHA-256 of each piece of 8 MiB that was copied, 32 bytes each
+    <offer>.bytes       what was copied so far, from its first byte on
 
-Order of writes: the bytes of a piece, then its line; at the end of a file its bytes and pieces made durable, then
-`sha256` in the row: a row with `sha256` has all its bytes, and they last. Before that, what is found after a crash
-is believed only as far as its pieces measure (`copying.measure_kept`). A file leaves only after its receipt was
-verified, and its row stays: what is docked again is known by it. Before a file leaves here or the device, the
-journal is made durable; and should the word "receipted" be lost, the file is asked after again, and nothing is.
+Order of writes: the bytes of a file, made durable; then `sha256` in its row: a row with `sha256` has all its bytes,
+and they last. Of a file that is not whole, what was written since the machine was started is believed; after a
+power cut only what was made durable when the copy was broken off (`kept_bytes`). A file leaves only after its
+receipt was verified, and its row stays: what is docked again is known by it. Before a file leaves here or the
+device, the journal is made durable; and should the word "receipted" be lost, the file is asked after again.
 """
 
+import os
+import secrets
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from devices.agent.journal import Journal, Row
 from devices.agent.spool_rows import SpoolFile, claims_text, file_of
 from evidence.claims import Claims
-from evidence.digest import Digest
 from evidence.errors import FixityMismatch, NotFound
 from evidence.offer import Offer, showable
 from evidence.receipt import Receipt
 from storage.durable import store_errors, sync_folder
 
 PIECE_BYTES = 8 << 20
-_HASH_BYTES = 32
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_MEASURED_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,10 @@ class Spool:
         """Open the spool in `folder`, made when it is not there. Raises: StoreUnavailable."""
         self.folder = folder
         self.journal = Journal(folder / "journal.sqlite")
+        self._growing: dict[str, int] = {}
+        self._pieces: dict[str, list[bytes]] = {}
+        self._lock = threading.Lock()
+        self._boot = _BOOT_ID.read_text("ascii").strip() if _BOOT_ID.exists() else secrets.token_hex(8)
 
     def close(self) -> None:
         """The spool is not used any more."""
@@ -63,27 +70,38 @@ class Spool:
         """How many files have no receipt yet."""
         return int(self.journal.rows("SELECT count(*) AS n FROM files WHERE is_receipted = 0")[0]["n"])
 
-    def pieces(self, offer: str) -> tuple[bytes, ...]:
-        """The SHA-256 of each piece that may be uploaded now, in order: whole ones, and the last of a whole file.
+    def ready_bytes(self, offer: str) -> int:
+        """How many bytes of a file may be uploaded now: all of a whole one, whole pieces of one that still grows.
+
+        They are there to be read with `open`, and stay.
 
         Raises:
             NotFound: no such file.
         """
         told = self.file(offer)
-        if told.sha256 is not None and told.size_bytes <= PIECE_BYTES:
-            return (bytes.fromhex(told.sha256),) if told.size_bytes else ()
-        whole = told.size_bytes // PIECE_BYTES
-        return self.told_pieces(offer)[: None if told.sha256 else whole]
+        return told.size_bytes if told.sha256 is not None else self._growing.get(offer, 0)
 
-    def told_pieces(self, offer: str) -> tuple[bytes, ...]:
-        """What is written down of the pieces of a file that may not be whole; after a crash, measure them."""
-        with store_errors("the pieces of a file in the spool cannot be read"):
-            try:
-                lines = self.pieces_path(offer).read_bytes()
-            except FileNotFoundError:
-                return ()
-        end = len(lines) - len(lines) % _HASH_BYTES
-        return tuple(lines[at : at + _HASH_BYTES] for at in range(0, end, _HASH_BYTES))
+    def pieces(self, offer: str) -> tuple[bytes, ...]:
+        """The SHA-256 of the pieces that may be uploaded now, in order; after a restart of large files, first of some.
+
+        They are measured here and not while copying, which would take the time of a second SHA-256. Each call
+        measures at most 16 pieces more than the last one, and what was measured is remembered while it waits.
+
+        Raises:
+            NotFound: no such file. StoreUnavailable: it cannot be read.
+        """
+        ready = self.ready_bytes(offer)
+        with self._lock:
+            known = list(self._pieces.get(offer, ()))
+        end = -(-ready // PIECE_BYTES)
+        if len(known) < end:
+            with self.open(offer) as reader, store_errors("a file in the spool cannot be read"):
+                for at in range(len(known), min(end, len(known) + _MEASURED_AT_ONCE)):
+                    size = min(PIECE_BYTES, ready - at * PIECE_BYTES)
+                    known.append(_sha256_at(reader.fileno(), at * PIECE_BYTES, size))
+            with self._lock:
+                self._pieces[offer] = known
+        return tuple(known)
 
     def open(self, offer: str) -> BinaryIO:
         """An unbuffered reader of what rests of a file; the caller closes it.
@@ -155,10 +173,35 @@ class Spool:
         )
         return self.file(offer.id)
 
-    def copied(self, offer: str, digest: Digest, *, last_piece: bytes, docking: str) -> None:
-        """All bytes of a file rest here and last; they were read from the device whole in `docking`."""
-        written = "UPDATE files SET sha256 = ?, read_in = ?, last_piece = ?, is_resting = 1 WHERE offer = ?"
-        self.journal.write(written, (digest.hex, docking, last_piece.hex(), offer))
+    def kept_bytes(self, told: SpoolFile) -> int:
+        """How much of a file that is not whole can be believed: whole pieces, from its first byte on."""
+        with store_errors("the spool cannot be read"):
+            try:
+                size = self.bytes_path(told.offer).stat().st_size
+            except FileNotFoundError:
+                return 0
+        believed = size if told.boot == self._boot else min(size, told.kept_bytes)
+        return min(believed, told.size_bytes) // PIECE_BYTES * PIECE_BYTES
+
+    def begin_writing(self, offer: str) -> None:
+        """What is in the file until here was believed, and more is written now."""
+        self.journal.write("UPDATE files SET boot = ? WHERE offer = ?", (self._boot, offer))
+
+    def grow(self, offer: str, size_bytes: int) -> None:
+        """So many bytes of a file, whole pieces, are written and may be uploaded."""
+        with self._lock:
+            self._growing[offer] = size_bytes
+
+    def set_kept(self, offer: str, size_bytes: int) -> None:
+        """So many bytes of a file that is not whole were made durable."""
+        self.journal.write("UPDATE files SET kept_bytes = ? WHERE offer = ?", (size_bytes, offer))
+
+    def copied(self, offer: str, sha256: str, *, tail: str, docking: str | None) -> None:
+        """All bytes of a file rest here and last; `docking`: every one was read from the device in it, or None."""
+        written = "UPDATE files SET sha256 = ?, tail = ?, read_in = ?, is_resting = 1 WHERE offer = ?"
+        self.journal.write(written, (sha256, tail, docking, offer))
+        with self._lock:
+            self._growing.pop(offer, None)
 
     def read_again(self, offer: str, *, docking: str) -> None:
         """A file that was copied before was read from the device whole in `docking`, and is the same."""
@@ -183,7 +226,7 @@ class Spool:
         for offer in offers:
             with store_errors("a file in the spool cannot be let go"):
                 self.bytes_path(offer).unlink(missing_ok=True)
-                self.pieces_path(offer).unlink(missing_ok=True)
+            self._forget(offer)
             self.journal.write("UPDATE files SET is_resting = 0 WHERE offer = ?", (offer,))
         return len(offers)
 
@@ -198,20 +241,32 @@ class Spool:
 
     def discard(self, offer: str) -> None:
         """Forget what was copied of a file that is not whole: it is not what the device has."""
+        self._forget(offer)
         with store_errors("a file in the spool cannot be discarded"):
             self.bytes_path(offer).unlink(missing_ok=True)
-            self.pieces_path(offer).unlink(missing_ok=True)
         self.set_upload(offer, None)
+
+    def _forget(self, offer: str) -> None:
+        with self._lock:
+            self._growing.pop(offer, None)
+            self._pieces.pop(offer, None)
 
     def bytes_path(self, offer: str) -> Path:
         """Where the bytes of a file rest."""
         return self.folder / f"{offer}.bytes"
 
-    def pieces_path(self, offer: str) -> Path:
-        """Where the digests of its pieces rest."""
-        return self.folder / f"{offer}.pieces"
-
     def sync(self) -> None:
         """Return when the names in the spool would outlive a power cut."""
         with store_errors("the spool cannot be made durable"):
             sync_folder(self.folder)
+
+
+def _sha256_at(descriptor: int, at: int, size_bytes: int) -> bytes:
+    measured, end = sha256(), at + size_bytes
+    while at < end:
+        block = os.pread(descriptor, min(1 << 20, end - at), at)
+        if not block:
+            raise FixityMismatch("a file in the spool is shorter than it was")
+        measured.update(block)
+        at += len(block)
+    return measured.digest()

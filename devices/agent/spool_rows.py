@@ -26,7 +26,8 @@ class SpoolFile:
     """A file of a device: `path` is what the server is told, the device's name and the path on it.
 
     `sha256` (hex) is there once all its bytes rest in the spool and last; until then pieces may be uploaded
-    as they come. `read_in` is the last docking in which every byte of it was read from the device.
+    as they come. `tail` is the SHA-256 of its last bytes; `read_in` the last docking in which every byte of it
+    was read from the device; `boot` the start of the machine it was last written in.
     """
 
     offer: str
@@ -40,8 +41,10 @@ class SpoolFile:
     claims: Claims
     is_priority: bool
     sha256: str | None
-    last_piece: str | None
+    tail: str | None
     read_in: str | None
+    boot: str | None
+    kept_bytes: int
     upload_url: str | None
     uploaded_bytes: int
     recording: str | None

@@ -12,8 +12,9 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from devices.agent.backup import BackupWriter
-from devices.agent.copying import Measured, copy_file, measure_kept, read_blocks
+from devices.agent.copying import copy_file, measure
 from devices.agent.desk import FULL, Desk
+from devices.agent.measuring import Sha256
 from devices.agent.spool import PIECE_BYTES, Origin
 from devices.agent.spool_rows import SpoolFile
 from devices.agent.states import Phase
@@ -29,7 +30,8 @@ from storage.durable import store_errors
 
 # What opening, syncing and writing down a file costs beside its bytes.
 _FILE_COST_BYTES = 256 << 10
-_SHOWN_EVERY = 8  # blocks
+_ASKED_EVERY_BYTES = 2 << 20
+_TAIL_BYTES = 1 << 20
 CHANGED, UNREADABLE, CLASHES = "file-changed", "file-unreadable", "file-clashes"
 
 
@@ -90,8 +92,7 @@ class Taking:
             self._desk.dockings.takes(self._visit.docking, offer.id)
 
     def _know(self, known: SpoolFile, source: BinaryIO, row: Row) -> None:
-        at = last_piece_at(known.size_bytes)
-        if piece_at(source, at, known.size_bytes - at).hex() != known.last_piece:
+        if tail_of(source, known.size_bytes) != known.tail:
             self._fault(CLASHES, row, "a file of the same name, size and time was taken before, with other bytes")
 
     def _copy(self, row: Row, offer: Offer, source: BinaryIO) -> None:
@@ -99,20 +100,21 @@ class Taking:
         claims = read_claims(visit.card_path(row), mtime_ns=offer.mtime_ns, side=self._side)
         origin = Origin(visit.docking, visit.plug.port, visit.serial or "", visit.is_priority)
         told = spool.begin(offer, origin, Claims((*claims, *self._claims)))
-        measured = self._kept(offer, source)
-        source.seek(measured.size_bytes)
-        beside = desk.backup.writer(told) if desk.backup is not None and not measured.size_bytes else None
+        at, whole = self._kept(told, source)
+        beside = desk.backup.writer(told) if desk.backup is not None and at == 0 else None
         try:
             with visit.taking_turns() as turn:
                 visit.show(Phase.COPYING, code="", why="")
                 turn.spend(_FILE_COST_BYTES)
-                spend = self._spend(turn, measured)
+                spend = _Spend(self, turn, at)
                 digest = copy_file(
-                    source, spool, offer.id, offer.size_bytes, measured=measured, beside=beside, spend=spend
+                    source, spool, offer.id, offer.size_bytes, at=at, whole=whole, beside=beside, spend=spend
                 )
             check_listed(source, row)
-            last = measured.pieces[-1] if measured.pieces else sha256().digest()
-            spool.copied(offer.id, digest, last_piece=last, docking=visit.docking)
+            with spool.open(offer.id) as copy:
+                tail = tail_of(copy, offer.size_bytes)
+            # A file that was gone on with was not read whole: it is read again before it may be erased.
+            spool.copied(offer.id, digest.hex, tail=tail, docking=visit.docking if at == 0 else None)
             self._back_up(offer.id, beside)
         finally:
             if beside is not None:
@@ -123,19 +125,18 @@ class Taking:
         if desk.backup is not None and desk.backup.keep(desk.spool.file(offer), beside, desk.spool):
             desk.spool.backed_up(offer)
 
-    def _kept(self, offer: Offer, source: BinaryIO) -> Measured:
-        """What is kept of the file, when its last piece is the same on the device; else nothing is."""
-        measured = measure_kept(self._desk.spool, offer.id)
-        if not measured.pieces:
-            return measured
-        is_short = measured.size_bytes <= offer.size_bytes
-        if is_short and piece_at(source, measured.size_bytes - PIECE_BYTES, PIECE_BYTES) == measured.pieces[-1]:
-            return measured
-        self._desk.spool.discard(offer.id)
-        return Measured()
-
-    def _spend(self, turn: Turn, measured: Measured) -> "_Spend":
-        return _Spend(self, turn, measured)
+    def _kept(self, told: SpoolFile, source: BinaryIO) -> tuple[int, Sha256]:
+        """How much is kept of the file and its SHA-256, when its last piece is the same on the device; else nothing."""
+        spool = self._desk.spool
+        at = spool.kept_bytes(told)
+        if at == 0:
+            return 0, sha256()
+        with spool.open(told.offer) as copy:
+            ours = measure(copy, at - PIECE_BYTES, PIECE_BYTES)
+            if measure(source, at - PIECE_BYTES, PIECE_BYTES).digest() == ours.digest():
+                return at, measure(copy, 0, at)
+        spool.discard(told.offer)
+        return 0, sha256()
 
     def _progress(self, size_bytes: int) -> None:
         changes = {"copied_files": self._files, "copied_bytes": self._bytes + size_bytes}
@@ -148,18 +149,19 @@ class Taking:
 class _Spend:
     """Called after every block: the device must be there, the spool have room, and it be this port's turn."""
 
-    def __init__(self, taking: Taking, turn: Turn, measured: Measured) -> None:
-        self._taking, self._turn, self._measured = taking, turn, measured
-        self._blocks = 0
+    def __init__(self, taking: Taking, turn: Turn, at: int) -> None:
+        self._taking, self._turn, self._at = taking, turn, at
+        self._asked_at = -1
 
     def __call__(self, size_bytes: int) -> None:
         taking = self._taking
         taking._visit.check()
-        if self._blocks % _SHOWN_EVERY == 0:
-            taking._progress(self._measured.size_bytes)
+        if self._at // _ASKED_EVERY_BYTES != self._asked_at:
+            self._asked_at = self._at // _ASKED_EVERY_BYTES
+            taking._progress(self._at)
             if not taking._desk.has_room():
                 raise DiskLow(FULL)
-        self._blocks += 1
+        self._at += size_bytes
         self._turn.spend(size_bytes)
 
 
@@ -187,18 +189,10 @@ def check_listed(source: BinaryIO, row: Row) -> None:
         raise StillChanging("changed after it was listed")
 
 
-def piece_at(source: BinaryIO, at: int, size_bytes: int) -> bytes:
-    """The SHA-256 of so many bytes of an open file. Raises: SourceUnavailable, StillChanging."""
-    source.seek(at)
-    measured = sha256()
-    for block in read_blocks(source, size_bytes, Measured(), is_end=False):
-        measured.update(block)
-    return measured.digest()
-
-
-def last_piece_at(size_bytes: int) -> int:
-    """Where the last piece of a file of this size begins."""
-    return max(0, size_bytes - 1) // PIECE_BYTES * PIECE_BYTES
+def tail_of(source: BinaryIO, size_bytes: int) -> str:
+    """The SHA-256 of the last bytes of an open file, in hexadecimal. Raises: SourceUnavailable, StillChanging."""
+    length = min(size_bytes, _TAIL_BYTES)
+    return measure(source, size_bytes - length, length).hexdigest()
 
 
 def rests(desk: Desk, known: SpoolFile) -> bool:
