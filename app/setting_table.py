@@ -79,6 +79,11 @@ SETTINGS: Mapping[str, Setting] = {
     "dock_backup": Setting(
         "EVIDOCK_DOCK_BACKUP", "folder on another disk of the dock where each file is kept once more; empty: none", ""
     ),
+    "dock_writable": Setting(
+        "EVIDOCK_DOCK_WRITABLE",
+        "program that makes a port's card writable for erasing (`open PORT`, `close PORT`); empty: none",
+        "",
+    ),
     "operate": Setting(
         "EVIDOCK_OPERATE",
         "HOST:PORT where worker and watcher answer /healthz, /readyz, /metrics; port 0: a free one; empty: nowhere",

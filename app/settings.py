@@ -54,6 +54,7 @@ class Settings:
     tls_key: Path | None
     dock_ports: Path
     dock_backup: Path | None
+    dock_writable: Path | None
     operate: tuple[str, int] | None
     log: str
     spool_free: Reserve
@@ -99,6 +100,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         tls_key=_path(values["tls_key"]),
         dock_ports=Path(values["dock_ports"]),
         dock_backup=_path(values["dock_backup"]),
+        dock_writable=_path(values["dock_writable"]),
         operate=_read(told, "operate", _address),
         log=_read(told, "log", _log_format),
         spool_free=_read(told, "spool_free", Reserve.of_text),

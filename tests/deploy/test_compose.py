@@ -12,7 +12,7 @@ from app.settings import load_settings
 from tests.deploy.tools import DEPLOY, must_be_quiet, own_tool, run, tool
 
 COMPOSE = DEPLOY / "compose"
-OURS = ("bucket", "tables", "worker", "watcher")
+OURS = ("bucket", "tables", "worker", "watcher", "serve")
 
 
 @pytest.fixture
@@ -92,7 +92,8 @@ def test_our_processes_are_shut_in(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert "ports" not in service
+    # One door, and one process behind it.
+    assert ("ports" in service) == (name == "serve")
     assert "privileged" not in service
 
 
@@ -112,7 +113,7 @@ def test_what_our_processes_write_to_is_theirs_in_the_image() -> None:
 
 
 def test_footage_at_a_dock_can_only_be_read() -> None:
-    for name in ("worker", "watcher"):
+    for name in ("worker", "watcher", "serve"):
         docks = [volume for volume in services()[name]["volumes"] if "/srv/docks" in volume]
         assert [volume.rsplit(":", 1)[1] for volume in docks] == ["ro"]
 
@@ -127,7 +128,7 @@ def test_the_register_keeps_what_it_confirmed_and_the_broker_throws_nothing_away
 
 
 def test_limits_are_said_in_the_one_way_that_old_and_new_compose_take() -> None:
-    for name in ("worker", "watcher"):
+    for name in ("worker", "watcher", "serve"):
         service = services()[name]
         assert service["mem_limit"]
         assert service["pids_limit"]

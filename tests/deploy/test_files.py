@@ -42,19 +42,20 @@ def test_every_setting_that_is_set_is_one() -> None:
 
 
 def test_every_command_that_a_unit_starts_exists() -> None:
-    text = "\n".join(path.read_text("utf-8") for path in (DEPLOY / "systemd").glob("*.service"))
+    units = [*(DEPLOY / "systemd").glob("*.service"), *(DEPLOY / "dock").glob("*.service")]
+    text = "\n".join(path.read_text("utf-8") for path in units)
     started = re.findall(r"/opt/evidock/bin/evidock (\w+)", text)
-    assert sorted(started) == ["backup", "restore", "verify", "watch", "worker"]
+    assert sorted(started) == ["backup", "dock", "restore", "serve", "verify", "watch", "worker"]
     assert set(started) <= {name.split()[0] for name in commands()}
 
 
 def test_every_command_that_a_container_starts_exists() -> None:
     services = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text("utf-8"))["services"]
-    typed = [services[name]["command"] for name in ("worker", "watcher")]
+    typed = [services[name]["command"] for name in ("worker", "watcher", "serve")]
     typed.append(services["tables"]["entrypoint"][-1].partition("exec evidock ")[2].split())
     chart = "\n".join(path.read_text("utf-8") for path in (DEPLOY / "helm" / "evidock" / "templates").glob("*.yaml"))
     typed += [line.split(", ") for line in re.findall(r"args: \[(\w.*?)\]$", chart, re.MULTILINE)]
-    assert len(typed) == 7
+    assert len(typed) == 8
     assert not [words for words in typed if words[0] not in commands() and " ".join(words[:2]) not in commands()]
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.deploy.tools import DEPLOY, run, tool
 from tests.support.footage import missing
 
-RULES = DEPLOY / "udev" / "61-evidock.rules"
+RULES = DEPLOY / "dock" / "61-evidock.rules"
 CAMERA = {
     "ID_BUS": "usb",
     "ID_FS_USAGE": "filesystem",
@@ -57,16 +57,26 @@ def shown(device: Path, told: Mapping[str, str], folder: Path, *, action: str = 
     udevadm = tool("udevadm", remedy="run: .venv/bin/python -m deploy.lint")
     done = run("unshare", "--mount", "sh", "-c", ALONE, "sh", rules, udevadm, action, device)
     assert done.returncode == 0, done.stderr
-    assert f"rules.d/{RULES.name}:" not in done.stderr, done.stderr  # udev names file and line of what it cannot read
+    # udev names file and line of what it cannot read, and of a link that it makes.
+    told = [line for line in done.stderr.splitlines() if f"rules.d/{RULES.name}:" in line and " LINK " not in line]
+    assert not told
     assert f"rules.d/{RULES.name}" in done.stderr
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
 def test_a_body_cameras_card_wants_its_mount(device: Path, tmp_path: Path) -> None:
     found = shown(device, CAMERA, tmp_path)
-    assert found["SYSTEMD_WANTS"] == f"evidock-dock@{device.name}.service"
+    assert found["SYSTEMD_WANTS"] == f"evidock-port@{device.name}.service"
+    assert found["DOCK_PORT"] == device.name
+    assert f"/dev/evidock/{device.name}" in found["DEVLINKS"].split()
     assert ":systemd:" in found["TAGS"]
     assert found["UDISKS_IGNORE"] == "1"
+
+
+def test_a_socket_that_has_a_number_gives_it_to_its_port(device: Path, tmp_path: Path) -> None:
+    found = shown(device, CAMERA | {"DOCK_PORT": "7"}, tmp_path)
+    assert found["SYSTEMD_WANTS"] == "evidock-port@7.service"
+    assert "/dev/evidock/7" in found["DEVLINKS"].split()
 
 
 @pytest.mark.parametrize(

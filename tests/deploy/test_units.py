@@ -12,13 +12,20 @@ from tests.deploy.tools import DEPLOY, run, tool
 from tests.support.footage import missing
 
 SYSTEMD = DEPLOY / "systemd"
-UNITS = sorted([*SYSTEMD.glob("*.service"), *SYSTEMD.glob("*.timer"), *SYSTEMD.glob("*.target")])
+DOCK = DEPLOY / "dock"
+UNITS = sorted(
+    [*SYSTEMD.glob("*.service"), *SYSTEMD.glob("*.timer"), *SYSTEMD.glob("*.target"), *DOCK.glob("*.service")]
+)
 REMEDY = "apt-get install systemd"
 # As `systemd-analyze security` counts: 0 is shut, 10 is open. A worker makes namespaces for its media programs.
 EXPOSED = {
     "evidock-worker@.service": 3.2,
     "evidock-watch@.service": 1.8,
-    "evidock-dock@.service": 1.9,
+    "evidock-serve.service": 1.8,
+    "evidock-agent.service": 1.8,
+    "evidock-port@.service": 1.9,
+    # Only root remounts; it runs one program for a moment.
+    "evidock-writable@.service": 3.0,
     "evidock-verify.service": 1.8,
     "evidock-backup.service": 1.8,
     "evidock-drill.service": 1.8,
@@ -39,11 +46,16 @@ def instance(path: Path) -> str:
     return path.name.replace("@.", "@sdb1.")
 
 
+def unit_file(name: str) -> Path:
+    """Where a unit is."""
+    return next(path for path in UNITS if path.name == name)
+
+
 def unit(name: str) -> dict[str, str]:
     """Settings of a unit, the last of each name."""
     parser = configparser.RawConfigParser(strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read(SYSTEMD / name, encoding="utf-8")
+    parser.read(unit_file(name), encoding="utf-8")
     return {key: value for section in parser.sections() for key, value in parser[section].items()}
 
 
@@ -59,7 +71,7 @@ def test_systemd_takes_the_unit_without_a_word(path: Path, units: Path) -> None:
 def test_a_unit_is_no_more_exposed_than_it_was(name: str) -> None:
     analyze = tool("systemd-analyze", remedy=REMEDY)
     limit = str(round(EXPOSED[name] * 10))
-    done = run(analyze, "security", "--offline=yes", f"--threshold={limit}", "--no-pager", SYSTEMD / name)
+    done = run(analyze, "security", "--offline=yes", f"--threshold={limit}", "--no-pager", unit_file(name))
     assert done.returncode == 0, done.stdout[-200:]
 
 
@@ -77,7 +89,7 @@ def test_the_account_and_the_folders_are_made(tmp_path: Path) -> None:
             missing("root", remedy="folders of another account are made by root alone")
         assert done.returncode == 0, done.stderr
     account = next(line for line in (tmp_path / "etc/passwd").read_text("utf-8").splitlines() if "evidock" in line)
-    docks = tmp_path / "run" / "evidock" / "docks"
+    docks = tmp_path / "run" / "evidock" / "ports"
     assert account.split(":")[5:] == ["/var/lib/evidock", "/usr/sbin/nologin"]
     assert docks.stat().st_gid == int(account.split(":")[3])
     assert docks.stat().st_mode & 0o777 == 0o750
@@ -106,7 +118,9 @@ def test_a_drill_without_a_backup_fails(tmp_path: Path) -> None:
     assert typed("evidock-drill.service", tmp_path) == ["restore", "--drill", f"{tmp_path}/*Z"]  # which is not there
 
 
-@pytest.mark.parametrize("name", ["evidock-worker@.service", "evidock-watch@.service"])
+@pytest.mark.parametrize(
+    "name", ["evidock-worker@.service", "evidock-watch@.service", "evidock-serve.service", "evidock-agent.service"]
+)
 def test_a_process_is_given_the_time_that_it_takes_to_stop(name: str) -> None:
     found = unit(name)
     assert int(found["TimeoutStopSec"]) > 20
@@ -139,10 +153,55 @@ def test_the_workers_filter_lets_the_sandbox_be_made() -> None:
 
 
 def test_a_card_is_mounted_so_that_nothing_on_it_runs_and_nothing_is_written_to_it() -> None:
-    mount = shlex.split(unit("evidock-dock@.service")["ExecStart"])
+    mount = shlex.split(unit("evidock-port@.service")["ExecStart"])
     assert mount[0].endswith("/systemd-mount")
     assert "--options=ro,nosuid,nodev,noexec,noatime" in mount
     assert "--fsck=no" in mount
+
+
+def test_a_card_is_writable_for_the_agent_alone_and_still_nothing_on_it_runs() -> None:
+    found = unit("evidock-writable@.service")
+    assert shlex.split(found["ExecStart"])[1:3] == ["-o", "remount,rw,nosuid,nodev,noexec,noatime"]
+    assert shlex.split(found["ExecStop"])[1:3] == ["-o", "remount,ro,nosuid,nodev,noexec,noatime"]
+    assert "[Install]" not in unit_file("evidock-writable@.service").read_text("utf-8")  # nothing starts it at boot
+
+
+@pytest.mark.parametrize("port", ["", "../1", "1;reboot", "1 2", "a-b", "é"])
+def test_the_asking_program_lets_no_other_unit_be_named(port: str) -> None:
+    done = run(DOCK / "writable", "open", port)
+    assert done.returncode == 64
+    assert done.stdout == ""
+
+
+ASKED = """
+const polkit = {Result: {YES: "yes", NO: "no", NOT_HANDLED: "pass"}, addRule: (rule) => { polkit.rule = rule; }};
+eval(require("fs").readFileSync(process.argv[1], "utf8"));
+const [action, user, unit, verb] = process.argv.slice(2);
+const told = {unit, verb};
+console.log(polkit.rule({id: action, lookup: (name) => told[name]}, {user}));
+"""
+MANAGE = "org.freedesktop.systemd1.manage-units"
+
+
+@pytest.mark.parametrize(
+    ("action", "user", "started", "verb", "answer"),
+    [
+        (MANAGE, "evidock", "evidock-writable@3.service", "start", "yes"),
+        (MANAGE, "evidock", "evidock-writable@sdb1.service", "stop", "yes"),
+        (MANAGE, "evidock", "evidock-writable@3.service", "restart", "no"),
+        (MANAGE, "evidock", "evidock-writable@..service", "start", "no"),
+        (MANAGE, "evidock", "evidock-writable@3.service\nssh.service", "start", "no"),
+        (MANAGE, "evidock", "ssh.service", "stop", "no"),
+        (MANAGE, "other", "evidock-writable@3.service", "start", "pass"),
+        ("org.freedesktop.login1.reboot", "evidock", "evidock-writable@3.service", "start", "pass"),
+    ],
+)
+def test_the_account_may_start_that_one_unit_and_no_other(
+    action: str, user: str, started: str, verb: str, answer: str
+) -> None:
+    node = tool("node", remedy="apt-get install nodejs")
+    done = run(node, "-e", ASKED, "--", DOCK / "61-evidock.polkit.rules", action, user, started, verb)
+    assert done.stdout.strip() == answer, done.stderr
 
 
 def test_the_example_settings_are_read_by_systemd_as_meant() -> None:
