@@ -44,13 +44,15 @@ class Bounds:
     """What a clock can do. Rates are parts in a million.
 
     `plausible`: no clock drifts faster, it was set. `wander`: how far a clock's rate strays from its own mean.
-    `steady_after`: after so many plain stretches a device's own rate is known. `reset_behind`: a clock that is further
-    behind lost its power and began anew. `zone_within`: an offset this near the zone's own is the zone.
+    `steady_after`: after so many plain stretches a device's own rate is known. `back`: how far before the first reading
+    its clock is believed to have run; what it showed longer ago than so, it showed by mistake. `reset_behind`: a clock
+    that is further behind lost its power and began anew. `zone_within`: an offset this near the zone's own is the zone.
     """
 
     plausible: int
     wander: int
     steady_after: int
+    back: timedelta
     reset_behind: timedelta
     zone_within: timedelta
 
@@ -170,8 +172,9 @@ def _between(
 
 def _first(reading: Reading, pace: _Pace, bounds: Bounds) -> Line:
     at, offset, doubt = instant_of(reading.at), micros(reading.offset), micros(reading.uncertainty)
-    kind = Kind.RESET if reading.offset < -bounds.reset_behind else Kind.BEFORE
-    return Line(kind, None, at, (at,), offset, pace.rate, doubt, pace.growth)
+    if reading.offset < -bounds.reset_behind:
+        return Line(Kind.RESET, None, at, (at,), offset, pace.rate, doubt, pace.growth)
+    return Line(Kind.BEFORE, at - micros(bounds.back), at, (at,), offset, pace.rate, doubt, pace.growth)
 
 
 def _last(reading: Reading, pace: _Pace) -> Line:

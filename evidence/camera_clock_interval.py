@@ -82,13 +82,13 @@ def true_interval(
     decides. None when there is nothing to go by.
     """
     ways = _possible(shown, courses, sighting)
-    if not ways:
-        return _unexplained(shown, courses, sighting)
+    swept = None if sighting.swept is None else instant_of(sighting.swept)
+    if not ways or all(swept is not None and way.late < swept for way in ways):
+        return _unexplained(shown, courses, sighting, ways)
     for other in beside:
         theirs = _possible(other, courses, sighting)
         agreeing = [way for way in ways if any(way.meets(one, micros(within)) for one in theirs)]
         ways = agreeing or ways
-    swept = None if sighting.swept is None else instant_of(sighting.swept)
     best = ways[0]
     earliest = [_earliest(way, swept) for way in ways]
     known = [one for one in earliest if one is not None]
@@ -132,18 +132,24 @@ def _earliest(way: _Way, swept: int | None) -> int | None:
     return min(max(floors), way.early) if floors else None
 
 
-def _unexplained(shown: Sequence[Shown], courses: Sequence[Sequence[Line]], sighting: Sighting) -> Interval | None:
-    """Between the time when all was taken and the time when it was seen; unbounded when that is not known."""
+def _unexplained(
+    shown: Sequence[Shown], courses: Sequence[Sequence[Line]], sighting: Sighting, ways: Sequence[_Way]
+) -> Interval | None:
+    """Between the time when all was taken and the time when it was seen; unbounded when that is not known.
+
+    What it may have been made before all was taken (`ways`), and was overlooked then, lies in the interval too.
+    """
     lines = [lines[-1] for lines in courses if lines]
     if not shown or not lines:
         return None
-    way = _way(shown[0], lines[0])
-    if sighting.swept is None or sighting.swept > sighting.seen:
-        at = moment_of(way.at)
-        early = late = None
-    else:
-        early = late = (sighting.seen - sighting.swept) / 2
-        at = sighting.swept + early
+    way = ways[0] if ways else _way(shown[0], lines[0])
+    at, early, late = moment_of(way.at), None, None
+    if sighting.swept is not None and sighting.swept <= sighting.seen:
+        seen = instant_of(sighting.seen)
+        first = min((instant_of(sighting.swept), *(one.early for one in ways)))
+        best = way.at if ways else (first + seen) // 2
+        at = moment_of(best)
+        early, late = timedelta(microseconds=best - first), timedelta(microseconds=max(seen - best, 0))
     if at is None:
         return None
-    return Interval(at, early, late, UNEXPLAINED, shown[0].how, shown[0].at - at, 0)
+    return Interval(at, early, late, UNEXPLAINED, way.shown.how, way.shown.at - at, len(ways))

@@ -105,7 +105,8 @@ def _arrived(
     now: datetime,
 ) -> Happening:
     """The arrival of an offer, as the registries are at this moment."""
-    who = identify(connection, claims, zone=zone, sighting=sighting_of(connection, docking, arrived=now))
+    sighting = sighting_of(connection, docking, device=claims.value("device"), arrived=now)
+    who = identify(connection, claims, zone=zone, sighting=sighting)
     return Happening(
         "arrived",
         about(recording),

@@ -16,7 +16,7 @@ from evidence.errors import BadInput
 
 DEFAULT = Path(__file__).parent / "data" / "clocks.yaml"
 _KNOWN = {
-    "drift": {"plausible_ppm", "wander_ppm", "steady_after"},
+    "drift": {"plausible_ppm", "wander_ppm", "steady_after", "back_days"},
     "reset": {"behind_days"},
     "zone": {"within_seconds"},
     "sighting": {"slack_seconds"},
@@ -66,6 +66,7 @@ def figures(path: Path = DEFAULT) -> Figures:
             plausible=drift["plausible_ppm"],
             wander=drift["wander_ppm"],
             steady_after=drift["steady_after"],
+            back=timedelta(days=drift["back_days"]),
             reset_behind=timedelta(days=body["reset"]["behind_days"]),
             zone_within=timedelta(seconds=body["zone"]["within_seconds"]),
         ),

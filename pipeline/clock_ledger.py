@@ -90,15 +90,15 @@ def docking_told(root: str, received: ReceivedFiles) -> str | None:
         return None
 
 
-def sighting_of(connection: Connection, docking: str | None, *, arrived: datetime) -> Sighting:
-    """When a file was seen that came with a docking: when that began; else when it arrived.
+def sighting_of(connection: Connection, docking: str | None, *, device: str | None, arrived: datetime) -> Sighting:
+    """When a file of a device was seen that came with a docking: when that began; else when it arrived.
 
-    What the docking before it took is everything that the device held then.
+    What the docking before it took is everything that the device held then. A docking of another device says nothing.
     """
     row = None if docking is None else dock_rows.docking(connection, docking)
-    if row is None or row["device"] is None:
+    if row is None or device is None or row["device"] != device:
         return Sighting(arrived)
-    emptied = dock_rows.emptied_before(connection, row["device"], row["began_at"])
+    emptied = dock_rows.emptied_before(connection, device, row["began_at"])
     began = min(instant.from_text(row["began_at"]), arrived)
     return Sighting(began, None if emptied is None else instant.from_text(emptied["began_at"]))
 

@@ -69,7 +69,8 @@ def fixity(recording: str, *, ports: Ports, now: datetime, progress: Progress) -
     claims |= inside.claims
     docking = docking_told(offered["root"], ReceivedFiles(ports.received))
     with ports.register.view() as connection:
-        sighting = sighting_of(connection, docking, arrived=instant.from_text(row["arrived_at"]))
+        arrived = instant.from_text(row["arrived_at"])
+        sighting = sighting_of(connection, docking, device=claims.value("device"), arrived=arrived)
         who = identify(connection, claims, zone=ports.zone, sighting=sighting, duration=inside.duration)
     happening = _measured(
         recording,
