@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from evidence import ids
-from evidence.errors import BadInput, Conflict, NotFound, TooLarge, Unavailable
+from evidence.errors import BadInput, Conflict, NotFound, OffsetConflict, TooLarge, Unavailable
 from pipeline import receive
 from pipeline.received_told import Told
 from storage.register import dock_rows
@@ -156,6 +156,8 @@ class Intake:
 
     def _checked(self, identifier: str, at: int, coming: int, dock: Row) -> Standing:
         standing = self.standing(identifier, dock)
+        if at != standing.offset:
+            raise OffsetConflict(f"the next byte is number {standing.offset}, not {at}", offset=standing.offset)
         if at + coming > standing.length:
             raise TooLarge(f"the file was announced with {standing.length} bytes, and more came")
         if standing.expires_at is not None:
