@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from app import clocks
+from app.cli.clip_series import files_of, spans_of
 from app.cli.session import AsJson, Home, out, report, session
 from app.settings import Settings
 from app.wiring import open_keys
@@ -44,7 +45,8 @@ def clip(
     """Cut a clip, exact to the frame, without re-encoding, with FILE.proof.json beside it.
 
     The first shown frame is the first at or after --from, the last is the last before --to. With
-    --case, every linked recording that covers the time gives one clip: FILE, FILE-2, …
+    --case, every linked recording that covers the time gives one clip: FILE, FILE-2, … So does each
+    file of a capture in several; offsets count from the file that is named, and run on into the next.
 
     - `evidock clip rec-abcdefghij2345678901 --from 00:31.5 --to 00:45.2 -o out.mp4`
     - `evidock clip --case 2026-017 --from 2026-06-19T10:05:00+08:00 --to 2026-06-19T10:05:30+08:00 -o c.mp4`
@@ -52,7 +54,7 @@ def clip(
     if (recording is None) == (case is None):
         raise BadInput("give either the id of a recording or --case NUMBER")
     with session(home) as (ports, settings):
-        wanted = [_of_recording(recording, start, end, file, ports)] if recording else []
+        wanted = _of_recording(recording, start, end, file, ports) if recording else []
         if case is not None:
             wanted = _of_case(case, start, end, file, ports)
         told = [_told(_serve(one, ports, settings)) for one in wanted]
@@ -72,10 +74,29 @@ def _serve(wanted: _Wanted, ports: Ports, settings: Settings) -> Clip:
     )
 
 
-def _of_recording(recording: str, start: str, end: str, file: Path, ports: Ports) -> _Wanted:
+def _of_recording(recording: str, start: str, end: str, file: Path, ports: Ports) -> list[_Wanted]:
+    """The clip that is asked for; several, when the time runs over the seams of a capture in several files."""
     with ports.register.view() as connection:
         row = search.recording(connection, recording)
-    return _Wanted(recording, Span(_position(start, row), _position(end, row)), file)
+        files = files_of(connection, recording)
+    if len(files) > 1 and "T" in start and "T" in end:
+        moments = instant.from_text(start), instant.from_text(end)
+        covering = [(one["id"], span) for one, _ in files if (span := _part(one, *moments)) is not None]
+    elif len(files) > 1:
+        covering = spans_of(files, Span(_position(start, row), _position(end, row)))
+    else:
+        covering = []
+    if not covering:  # as it is told by the one that was named
+        covering = [(recording, Span(_position(start, row), _position(end, row)))]
+    return _numbered(covering, file)
+
+
+def _numbered(covering: list[tuple[str, Span]], file: Path) -> list[_Wanted]:
+    """One file for each, the first by the name that was asked for."""
+    return [
+        _Wanted(identifier, span, file if number == 1 else file.with_name(f"{file.stem}-{number}{file.suffix}"))
+        for number, (identifier, span) in enumerate(covering, start=1)
+    ]
 
 
 def _position(text: str, row: search.Row) -> Fraction:
@@ -102,10 +123,7 @@ def _of_case(case: str, start: str, end: str, file: Path, ports: Ports) -> list[
     covering = [(identifier, span) for identifier, span in spans if span is not None]
     if not covering:
         raise BadInput(f"case {case} has no moving pictures or sound between {start} and {end}")
-    return [
-        _Wanted(identifier, span, file if number == 1 else file.with_name(f"{file.stem}-{number}{file.suffix}"))
-        for number, (identifier, span) in enumerate(covering, start=1)
-    ]
+    return _numbered(covering, file)
 
 
 def _instant(text: str) -> datetime:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from devices.simulator.filming import TINY
 from storage.register import dock_rows
 from tests.support.cameras import CAMERA
+from tests.support.command import evidock
 from tests.support.home import NOON, Home, open_home
 from tests.support.tiny_media import make
 
@@ -153,3 +155,47 @@ def test_a_series_is_one_entry_and_every_part_shows_it(home: Home, tmp_path: Pat
     assert [one["name"] for one in entry["originals"]] == [file.name for file in files]
     assert (entry["start"], entry["end"]) == ("2026-06-19T04:00:00.000000Z", "2026-06-19T04:00:04.000000Z")
     assert json.dumps(body)
+
+
+def film(folder: Path, number: int) -> Path:
+    """The n-th file of three seconds of a film, 10 frames a second, a key frame each second."""
+    at = NOON + timedelta(seconds=3 * number)
+    return CAMERA.record(folder, at=at, seconds=3, rate=10, quality=TINY, has_sound=False, has_track=False).path
+
+
+def test_a_clip_over_a_seam_is_a_clip_and_a_proof_of_each_file(tmp_path: Path) -> None:
+    with open_home(tmp_path / "home") as home:
+        home.add_device(CAMERA.serial)
+        ids = taken(home, *(film(tmp_path / "card", number) for number in range(3)))
+        assert series(home, ids[0]) == places(ids, None, None)
+        home.publish()
+
+    def clip(recording: str, start: str, end: str, name: str) -> list[tuple[str, str, str, int]]:
+        out = tmp_path / name
+        body = evidock(
+            "clip", recording, "--from", start, "--to", end, "-o", out, "--json", home=tmp_path / "home"
+        ).json
+        for one in body["clips"]:
+            assert evidock("verify", one["file"], home=tmp_path / "home").status == 0
+        return [
+            (one["recording"], one["delivered"]["from"], one["delivered"]["to"], one["delivered"]["frames"])
+            for one in body["clips"]
+        ]
+
+    assert clip(ids[0], "00:01", "00:02", "inside.mp4") == [(ids[0], "1", "2", 10)]
+    assert clip(ids[0], "00:04", "00:05", "second.mp4") == [(ids[1], "1", "2", 10)]
+    assert clip(ids[0], "00:02", "00:07", "seams.mp4") == [
+        (ids[0], "2", "3", 10),
+        (ids[1], "0", "3", 30),
+        (ids[2], "0", "1", 10),
+    ]
+    assert {path.name for path in tmp_path.glob("seams*.mp4")} == {"seams.mp4", "seams-2.mp4", "seams-3.mp4"}
+    # By another file's id, offsets count from that file; instants are of the whole.
+    assert clip(ids[1], "00:02", "00:04", "from-second.mp4") == [(ids[1], "2", "3", 10), (ids[2], "0", "1", 10)]
+    times = ("2026-06-19T12:00:02+08:00", "2026-06-19T12:00:04+08:00")
+    assert clip(ids[2], *times, "instants.mp4") == [(ids[0], "2", "3", 10), (ids[1], "0", "1", 10)]
+    shown = evidock("show", ids[1], "--json", home=tmp_path / "home").json
+    assert [part["id"] for part in shown["parts"]] == ids
+    assert "part 3" in evidock("show", ids[0], home=tmp_path / "home").out
+    (entry,) = evidock("recordings", "--json", home=tmp_path / "home").json["recordings"]
+    assert [part["id"] for part in entry["parts"]] == ids
