@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from evidence import instant
 from evidence.claims import Claims
-from evidence.errors import BadInput, DeviceRefused, Overloaded, TooLarge
+from evidence.errors import BadInput, DeviceRefused, Overloaded, SignatureInvalid, TooLarge
 from pipeline import live, live_closing
 from pipeline.live import Announced, Sender
 from pipeline.live_closing import Ended
@@ -159,7 +159,10 @@ def _sidecar(said: Ending, key: bytes) -> Sidecar | None:
         signature = base64.b64decode(said.signature, validate=True)
     except binascii.Error as error:
         raise BadInput("the signature is no base64") from error
-    return read_sidecar(said.sidecar, signature, key=key)
+    try:
+        return read_sidecar(said.sidecar, signature, key=key)
+    except SignatureInvalid as error:  # of no evidence of ours: nothing was taken in with it
+        raise BadInput(error.message) from error
 
 
 class _Gate:
