@@ -21,7 +21,7 @@ from devices.agent.spool import Spool
 from devices.agent.spool_rows import SpoolFile
 from devices.agent.states import Phase, PortState
 from devices.agent.station import Station
-from evidence.errors import Conflict, NotFound, ServerUnavailable
+from evidence.errors import Conflict, FixityMismatch, NotFound, ServerUnavailable
 from evidence.receipt import Receipt
 
 TAKEN = Answer(is_taken=True)
@@ -46,6 +46,7 @@ class KindServer:
     endings: list[Ending] = field(default_factory=list)
     stored: dict[str, bytes] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    mismatches: int = 0
 
     def announce(self, docking: Docking, manifest: Path) -> Answer:
         self._check()
@@ -102,7 +103,10 @@ class KindServer:
         digest = hashlib.sha256(data).hexdigest()
         receipt = self.forges(Receipt(f"rec-{told.offer[4:]}", digest, len(data), datetime.now(UTC), {}))
         if receipt is not None:
-            spool.take_receipt(told.offer, receipt)
+            try:
+                spool.take_receipt(told.offer, receipt)
+            except FixityMismatch:
+                self.mismatches += 1
 
     def _check(self) -> None:
         if self.is_down:
@@ -132,6 +136,14 @@ class RunningStation:
             assert time.monotonic() < deadline, (state, self.server.alarms)
             time.sleep(0.005)
         return state
+
+    def until(self, happened: Callable[[], bool], *, timeout_s: float = _PATIENCE_S) -> None:
+        """Wait until this is so."""
+        deadline = time.monotonic() + timeout_s
+        while not happened():
+            assert not self.failures, self.failures
+            assert time.monotonic() < deadline, (self.station.board.states(), self.server.alarms)
+            time.sleep(0.005)
 
 
 @contextmanager
