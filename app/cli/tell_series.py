@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.cli.tell import tell_recording
-from storage.register import dock_rows, search
+from storage.register import dock_rows, search, series_rows
 from storage.register.search import Connection, Row
+
+_AT_ONCE = 500  # names in one question
 
 
 def tell_entries(connection: Connection, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -18,14 +20,22 @@ def tell_entries(connection: Connection, rows: Sequence[Row]) -> list[dict[str, 
     A series is told whole, with parts that the question left out; its `id` is that of the first part asked for.
     """
     entries, told = [], set[str]()
+    tied = _tied(connection, [row["id"] for row in rows])
     for row in rows:
-        parts = dock_rows.series_of(connection, row["id"])
+        parts = dock_rows.series_of(connection, row["id"]) if row["id"] in tied else []
         if len(parts) < 2:
             entries.append(tell_recording(connection, row))
         elif parts[0]["series"] not in told:
             told.add(parts[0]["series"])
             entries.append(_entry(connection, row, parts))
     return entries
+
+
+def _tied(connection: Connection, recordings: Sequence[str]) -> set[str]:
+    found = set[str]()
+    for at in range(0, len(recordings), _AT_ONCE):
+        found |= series_rows.part_rows(connection, recordings[at : at + _AT_ONCE]).keys()
+    return found
 
 
 def tell_parts(connection: Connection, recording: str) -> list[dict[str, Any]]:
