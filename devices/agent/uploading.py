@@ -14,7 +14,7 @@ from devices.agent.pieces import Sent, measured
 from devices.agent.server_patience import Gate
 from devices.agent.server_port import Server
 from devices.agent.session import Session
-from devices.agent.spool import PIECE_BYTES, Spool
+from devices.agent.spool import Spool
 from devices.agent.uploading_queue import Queue, Transfer
 from devices.agent.uploading_requests import create, offset_of, send_piece
 from evidence.errors import (
@@ -32,7 +32,7 @@ from evidence.errors import (
 CONNECTIONS = 4
 _IDLE_S = 0.02
 _IN_USE_S = 0.5
-_REFUSED_S = 300.0
+_REFUSED_S = 60.0
 _REVOKED_S = 60.0
 _DISK_S = 2.0
 WITHDRAWN = "withdrawn"
@@ -192,9 +192,11 @@ class Uploads:
         self._spool.set_uploaded(file.offer, reached)
 
     def _digest(self, transfer: Transfer, descriptor: int, at: int, end: int) -> bytes:
-        """What the piece measured when it was read from the device; anew when the server stands within a piece."""
-        number, within = divmod(at, PIECE_BYTES)
-        return measured(descriptor, at, end) if within else transfer.pieces[number]
+        """The SHA-256 of what is sent: of a whole file that which was measured while it was read from the device."""
+        file = transfer.file
+        if file.sha256 is not None and (at, end) == (0, file.size_bytes):
+            return bytes.fromhex(file.sha256)
+        return measured(descriptor, at, end)
 
     def _blame(self, descriptor: int, at: int, end: int, digest: bytes, error: EvidockError) -> None:
         """Return when the wire changed a piece; it is sent again.
@@ -202,7 +204,7 @@ class Uploads:
         Raises:
             FixityMismatch: the dock's own disk did: what rests is not what was copied.
         """
-        if at % PIECE_BYTES == 0 and measured(descriptor, at, end) != digest:
+        if measured(descriptor, at, end) != digest:
             raise FixityMismatch("bytes in the dock's spool are not those that were copied") from error
 
 

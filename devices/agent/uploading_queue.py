@@ -30,12 +30,15 @@ _LOOK_SHARE = 20  # of the time, at most one part in so many is spent on looking
 
 @dataclass(slots=True)
 class Transfer:
-    """A file on its way. `offset` None: the server must be asked. Used by one thread at a time."""
+    """A file on its way. `offset` None: the server must be asked. Used by one thread at a time.
+
+    `ready_bytes`: so many of it rest in the spool and may be sent.
+    """
 
     file: SpoolFile
     path: str | None
     offset: int | None
-    pieces: tuple[bytes, ...] = ()
+    ready_bytes: int = 0
     not_before: float = 0.0
     is_busy: bool = False
 
@@ -47,8 +50,8 @@ class Transfer:
     def has_work(self) -> bool:
         """True when there is something to ask or to send of it now."""
         if self.path is None or self.offset is None or self.offset >= self.file.size_bytes:
-            return bool(self.pieces) or self.file.sha256 is not None
-        return self.offset // PIECE_BYTES < len(self.pieces)
+            return self.ready_bytes > 0 or self.file.sha256 is not None
+        return self.end <= self.ready_bytes
 
 
 class Queue:
@@ -132,10 +135,9 @@ class Queue:
         if file.upload_url is None:  # it was begun anew, or was never announced
             known.path, known.offset = None, 0
         try:
-            if not known.has_work() or file.sha256 is None:
-                known.pieces = self._spool.pieces(file.offer)
+            known.ready_bytes = file.size_bytes if file.sha256 else self._spool.ready_bytes(file.offer)
         except NotFound:
-            known.pieces = ()
+            known.ready_bytes = 0
 
 
 def _ports(transfers: Iterable[Transfer]) -> set[str]:

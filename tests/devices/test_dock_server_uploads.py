@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+import hashlib
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from devices.agent.spool import PIECE_BYTES
+from devices.agent.uploading_queue import Queue
+from pipeline.received import ReceivedFiles
+from tests.support.cutting_proxy import CuttingProxy, cutting_proxy
+from tests.support.dock_sender import Sender, enrolled_at, noise, receipt_server, sender
+from tests.support.home import Home, open_home
+from tests.support.servers import until
+from tests.support.web_server import WebServer
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with open_home(tmp_path / "home") as made:
+        yield made
+
+
+@pytest.fixture
+def server(home: Home) -> Iterator[WebServer]:
+    with receipt_server(home) as made:
+        yield made
+
+
+@pytest.fixture
+def wire(server: WebServer) -> Iterator[CuttingProxy]:
+    with cutting_proxy(server.port) as made:
+        yield made
+
+
+@pytest.fixture
+def dock(home: Home, wire: CuttingProxy, tmp_path: Path) -> Iterator[Sender]:
+    enrolled_at(home, tmp_path / "dock", f"http://127.0.0.1:{wire.port}")
+    with sender(tmp_path / "dock") as made:
+        yield made
+
+
+def bytes_at(home: Home, dock: Sender, path: str) -> bytes:
+    """What the server received under a path."""
+    files = ReceivedFiles(home.ports.received)
+    found = [
+        one for one in files.ids() if files.told(one).path == path and files.told(one).sender == dock.enrolment.dock
+    ]
+    assert len(found) == 1, found
+    return files.path(found[0]).read_bytes()
+
+
+def _has_carried(wire: CuttingProxy, size: int) -> bool:
+    return wire.bytes_out > size
+
+
+def recordings(home: Home) -> int:
+    return len(home.recordings())
+
+
+def test_a_file_arrives_whole_and_the_dock_gets_its_receipt(home: Home, dock: Sender) -> None:
+    data = noise(9 * MIB + 5)
+    offer = dock.put("36NCC000001/a.mp4", data)
+    dock.start()
+
+    until(lambda: dock.is_uploaded(offer), "the file is uploaded")
+    home.drain(home.recordings()[0]["id"])
+    until(lambda: dock.file(offer).is_receipted, "the receipt came")
+
+    assert home.holds(data, hashlib.sha256(data).hexdigest())
+    assert dock.sent.bytes == dock.sent.acknowledged == len(data)
+    assert dock.troubles == []
+
+
+def test_an_empty_file_and_names_that_are_no_text_arrive(home: Home, dock: Sender) -> None:
+    empty = dock.put("36NCC000001/empty.nmea", b"")
+    odd = dock.put("36NCC000001/\udcff,中文 .mp4", b"x")
+    dock.start()
+
+    until(lambda: dock.is_uploaded(empty) and dock.is_uploaded(odd), "both are uploaded")
+    assert recordings(home) == 2
+    assert bytes_at(home, dock, "36NCC000001/\udcff,中文 .mp4") == b"x"
+    assert dock.troubles == []
+
+
+def test_a_cut_in_the_middle_of_a_piece_costs_that_piece_and_no_other(
+    home: Home, dock: Sender, wire: CuttingProxy
+) -> None:
+    data = noise(4 * PIECE_BYTES)
+    wire.bytes_a_second = 32 * MIB
+    offer = dock.put("36NCC000001/a.mp4", data)
+    dock.start()
+
+    for at in (0.3, 1.4, 2.6):
+        mark = int(at * PIECE_BYTES)
+        until(partial(_has_carried, wire, mark), "some of it is on its way", pause_s=0.005)
+        wire.cut()
+    wire.bytes_a_second = 0
+    until(lambda: dock.is_uploaded(offer), "the file is uploaded")
+
+    assert dock.sent.cuts == 3
+    assert 0 < dock.sent.bytes - dock.sent.acknowledged <= 3 * PIECE_BYTES
+    assert dock.sent.acknowledged == len(data)
+    assert bytes_at(home, dock, "36NCC000001/a.mp4") == data
+    assert recordings(home) == 1
+
+
+def test_a_file_that_is_still_being_copied_is_sent_as_far_as_its_pieces_last(dock: Sender) -> None:
+    data = noise(2 * PIECE_BYTES + 7)
+    offer = dock.begin("36NCC000001/a.mp4", len(data))
+    dock.grow(offer, data[:PIECE_BYTES])
+    dock.start()
+
+    until(lambda: dock.file(offer).uploaded_bytes == PIECE_BYTES, "the first piece is there")
+    dock.grow(offer, data[PIECE_BYTES : 2 * PIECE_BYTES])
+    until(lambda: dock.file(offer).uploaded_bytes == 2 * PIECE_BYTES, "and the second")
+    assert dock.file(offer).sha256 is None
+    dock.grow(offer, data[2 * PIECE_BYTES :])
+    dock.whole(offer, data)
+    until(lambda: dock.is_uploaded(offer), "all of it")
+
+
+def test_an_agent_that_starts_anew_goes_on_where_the_server_stands(
+    home: Home, dock: Sender, wire: CuttingProxy, tmp_path: Path
+) -> None:
+    data = noise(3 * PIECE_BYTES)
+    wire.bytes_a_second = 48 * MIB
+    offer = dock.put("36NCC000001/a.mp4", data)
+    dock.start()
+    until(lambda: dock.file(offer).uploaded_bytes >= PIECE_BYTES, "a piece is there", pause_s=0.005)
+    dock.stop.set()
+    wire.cut()
+    dock.uploads.join(5)
+    reached = dock.file(offer).uploaded_bytes
+    wire.bytes_a_second = 0
+
+    with sender(tmp_path / "dock") as again:
+        again.start()
+        until(lambda: again.is_uploaded(offer), "the rest is uploaded")
+        assert again.sent.bytes == len(data) - reached < len(data)
+    assert bytes_at(home, dock, "36NCC000001/a.mp4") == data
+
+
+def test_an_upload_that_the_server_forgot_is_begun_anew(server: WebServer, home: Home, dock: Sender) -> None:
+    data = noise(2 * PIECE_BYTES)
+    offer = dock.begin("36NCC000001/a.mp4", len(data))
+    dock.grow(offer, data[:PIECE_BYTES])
+    dock.start()
+    until(lambda: dock.file(offer).uploaded_bytes == PIECE_BYTES, "a piece is there")
+    upload = server.files.ids()[0]
+    server.files.remove(upload)
+    server.intake.announced.discard(upload)
+
+    dock.grow(offer, data[PIECE_BYTES:])
+    dock.whole(offer, data)
+
+    until(lambda: dock.is_uploaded(offer), "the file is uploaded")
+    assert bytes_at(home, dock, "36NCC000001/a.mp4") == data
+    assert dock.sent.acknowledged == 3 * PIECE_BYTES  # the first piece twice, for its first copy is gone
+
+
+def test_a_file_that_was_received_whole_while_the_answer_was_lost_is_not_sent_again(
+    server: WebServer, home: Home, dock: Sender, tmp_path: Path
+) -> None:
+    data = noise(PIECE_BYTES)
+    offer = dock.put("36NCC000001/a.mp4", data)
+    dock.start()
+    until(lambda: dock.is_uploaded(offer), "the file is uploaded")
+    home.drain(home.recordings()[0]["id"])
+    dock.stop.set()
+    dock.uploads.join(5)
+    dock.teller.join(5)
+    server.files.remove(server.files.ids()[0])  # as the sweep does with what is sealed
+    dock.spool.set_uploaded(offer.id, 0)  # as if no answer had come
+
+    with sender(tmp_path / "dock") as again:
+        again.start()
+        until(lambda: again.file(offer).is_receipted, "the receipt came")
+        assert again.sent.bytes == 0
+
+
+def test_bytes_that_the_wire_changed_are_refused_and_sent_again(home: Home, dock: Sender, wire: CuttingProxy) -> None:
+    data = noise(PIECE_BYTES)
+    changed: list[int] = []
+
+    def flip(block: bytes) -> bytes:
+        if len(block) < 60_000 or changed or wire.bytes_out < MIB:
+            return block
+        changed.append(1)
+        return block[:-1] + bytes([block[-1] ^ 1])
+
+    wire.change = flip
+    offer = dock.put("36NCC000001/a.mp4", data)
+    dock.start()
+
+    until(lambda: dock.is_uploaded(offer), "the file is uploaded")
+    assert changed
+    assert dock.sent.cuts == 1
+    assert bytes_at(home, dock, "36NCC000001/a.mp4") == data
+    assert dock.troubles == []
+
+
+def test_a_small_file_that_the_docks_disk_changed_is_told_and_never_received(home: Home, dock: Sender) -> None:
+    data = noise(PIECE_BYTES)
+    offer = dock.put("36NCC000001/a.mp4", data)
+    with dock.spool.bytes_path(offer.id).open("r+b") as rests:
+        rests.seek(MIB)
+        rests.write(bytes([data[MIB] ^ 1]))
+    dock.start()
+
+    until(lambda: dock.troubles, "it is told")
+    assert dock.troubles[0] == (offer.id, "fixity-mismatch")
+    assert recordings(home) == 0
+
+
+def test_days_without_a_network_lose_nothing(home: Home, dock: Sender, wire: CuttingProxy) -> None:
+    wire.shut()
+    data = noise(MIB)
+    offer = dock.put("36NCC000001/a.mp4", data)
+    dock.start()
+    until(lambda: dock.online and not dock.online[-1], "the dock knows that the server is gone")
+    time.sleep(0.5)
+    assert dock.file(offer).uploaded_bytes == 0
+
+    wire.is_open = True
+    until(lambda: dock.is_uploaded(offer), "the file is uploaded")
+    until(lambda: dock.online[-1], "and the dock knows that the server is there")
+    assert bytes_at(home, dock, "36NCC000001/a.mp4") == data
+
+
+def test_every_port_gets_its_share_of_the_wire_whatever_the_size_of_its_files(dock: Sender) -> None:
+    for number in range(3):
+        dock.begin(f"36NCC000001/big-{number}.mp4", 40 * PIECE_BYTES, port="big")
+        dock.begin(f"36NCC000002/even-{number}.mp4", 20 * PIECE_BYTES, port="even")
+    for number in range(400):
+        dock.begin(f"36NCC000003/small-{number:03d}.jpg", MIB, port="small")
+    dock.spool.journal.write("UPDATE files SET sha256 = ?", ("0" * 64,))
+    queue = Queue(dock.spool, monotonic=time.monotonic)
+    given = {"big": 0, "even": 0, "small": 0}
+
+    while sum(given.values()) < 60 * PIECE_BYTES:
+        taken = queue.take()
+        assert taken is not None
+        if taken.path is None:
+            taken.path = "/v1/uploads/x"
+            dock.spool.set_upload(taken.file.offer, taken.path)
+        else:
+            given[taken.file.port] += taken.end - (taken.offset or 0)
+            taken.offset = taken.end
+            dock.spool.set_uploaded(taken.file.offer, taken.end)
+        queue.give_back(taken)
+        if taken.offset == taken.file.size_bytes:
+            queue._look_at = 0.0
+
+    assert max(given.values()) - min(given.values()) <= 0.2 * max(given.values()), given
+
+
+def test_a_port_of_priority_goes_first(dock: Sender) -> None:
+    for number in range(4):
+        dock.put(f"36NCC000001/a{number}.mp4", noise(MIB), port="p1")
+    dock.put("36NCC000002/z.mp4", noise(MIB), port="p2", is_priority=True)
+
+    first = Queue(dock.spool, monotonic=time.monotonic).take()
+
+    assert first is not None
+    assert first.file.port == "p2"
