@@ -139,8 +139,10 @@ def _writer(spool: Spool, offer: str, at: int) -> Iterator[int]:
         yield out
     except BaseException:
         with suppress(OSError, StoreUnavailable):  # what is not made to last is copied again, and no more
+            kept = os.fstat(out).st_size // PIECE_BYTES * PIECE_BYTES
+            os.ftruncate(out, kept)  # on a full disk, that is room for the journal
             os.fsync(out)
-            spool.set_kept(offer, os.fstat(out).st_size // PIECE_BYTES * PIECE_BYTES)
+            spool.set_kept(offer, kept)
         raise
     finally:
         os.close(out)

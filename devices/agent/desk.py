@@ -64,21 +64,26 @@ class Desk:
         self.server.tell_alarm(Alarm(device=device, code=code, text=text, at=self.wall()))
 
     def has_room(self) -> bool:
-        """True when the spool may take another piece; the first "no" is an alarm, until it is "yes" again.
+        """True when the spool may take another piece; the first "no" is an alarm, until a file was copied again.
 
         Raises:
             StoreUnavailable: the disk cannot be asked.
         """
         is_low = not has_room(self.spool.folder, self.settings.keep_free_bytes + PIECE_BYTES)
-        self.low(is_low, FULL)
+        if is_low:
+            self.low(FULL)
         return not is_low
 
-    def low(self, is_low: bool, why: str) -> None:
-        """The spool takes nothing, or takes files again."""
+    def low(self, why: str) -> None:
+        """The spool takes nothing: told once."""
         with self._lock:
-            is_news, self._is_low = is_low and not self._is_low, is_low
+            is_news, self._is_low = not self._is_low, True
         if is_news:
             self.alarm("spool-full", why)
+
+    def copied(self) -> None:
+        """The spool took a file: it takes files again."""
+        self._is_low = False
 
     @contextmanager
     def alone_with(self, offer: str) -> Iterator[bool]:

@@ -149,7 +149,7 @@ class Station:
             try:
                 self._keep_once()
             except StoreUnavailable as error:
-                self._desk.low(True, error.message)
+                self._desk.low(error.message)
             except Exception as error:
                 self._desk.on_failure(error)
 

@@ -115,6 +115,7 @@ class Taking:
                 tail = tail_of(copy, offer.size_bytes)
             # A file that was gone on with was not read whole: it is read again before it may be erased.
             spool.copied(offer.id, digest.hex, tail=tail, docking=visit.docking if at == 0 else None)
+            desk.copied()
             self._back_up(offer.id, beside)
         finally:
             if beside is not None:
@@ -171,7 +172,7 @@ def _as_low(desk: Desk) -> Iterator[None]:
     try:
         yield
     except StoreUnavailable as error:
-        desk.low(True, error.message)
+        desk.low(error.message)
         raise DiskLow(f"the dock's disk cannot take files now: {error.message}") from error
 
 

@@ -7,6 +7,7 @@ uploader does, whole, with a receipt for what it measured.
 
 import hashlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from devices.agent.spool import Spool
 from devices.agent.spool_rows import SpoolFile
 from devices.agent.states import Phase, PortState
 from devices.agent.station import Station
-from evidence.errors import Conflict, FixityMismatch, NotFound, ServerUnavailable
+from evidence.errors import Conflict, FixityMismatch, NotFound, ServerUnavailable, StoreUnavailable
 from evidence.receipt import Receipt
 
 TAKEN = Answer(is_taken=True)
@@ -47,6 +48,11 @@ class KindServer:
     stored: dict[str, bytes] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     mismatches: int = 0
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and self.folder.exists():
+            self.stored = {one.name: one.read_bytes() for one in self.folder.iterdir() if one.name[0] != "."}
 
     def announce(self, docking: Docking, manifest: Path) -> Answer:
         self._check()
@@ -98,7 +104,12 @@ class KindServer:
                 data = reader.read()
         except NotFound:
             return
+        assert self.stored.get(told.offer, data) == data
         self.stored[told.offer] = data
+        if self.folder is not None:
+            self.folder.mkdir(exist_ok=True)
+            (self.folder / f".{told.offer}").write_bytes(data)
+            (self.folder / f".{told.offer}").rename(self.folder / told.offer)
         self.order.append(told.port)
         digest = hashlib.sha256(data).hexdigest()
         receipt = self.forges(Receipt(f"rec-{told.offer[4:]}", digest, len(data), datetime.now(UTC), {}))
@@ -186,6 +197,8 @@ def _upload(server: KindServer, spool: Spool, ended: threading.Event, failures: 
             continue
         try:
             server.take_from(spool)
+        except StoreUnavailable:  # a full disk: once more, as the uploader does
+            continue
         except Exception as error:
             failures.append(error)
             return
@@ -213,3 +226,16 @@ def content(path: str, size_bytes: int) -> bytes:
 def files_of(folder: Path) -> dict[str, bytes]:
     """All files beneath a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def main(folder: Path) -> None:
+    """A station in a process of its own, until it is killed."""
+    server = KindServer(TAKEN_AND_ERASED, folder=folder / "server")
+    with station(folder, server, backup=folder / "backup") as running:
+        while not running.failures:
+            time.sleep(0.1)
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
