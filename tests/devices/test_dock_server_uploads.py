@@ -244,7 +244,8 @@ def test_every_port_gets_its_share_of_the_wire_whatever_the_size_of_its_files(do
 
     while sum(given.values()) < 60 * PIECE_BYTES:
         taken = queue.take()
-        assert taken is not None
+        if taken is None:
+            continue
         if taken.path is None:
             taken.path = "/v1/uploads/x"
             dock.spool.set_upload(taken.file.offer, taken.path)
@@ -253,8 +254,7 @@ def test_every_port_gets_its_share_of_the_wire_whatever_the_size_of_its_files(do
             taken.offset = taken.end
             dock.spool.set_uploaded(taken.file.offer, taken.end)
         queue.give_back(taken)
-        if taken.offset == taken.file.size_bytes:
-            queue._look_at = 0.0
+        time.sleep(0.002)
 
     assert max(given.values()) - min(given.values()) <= 0.2 * max(given.values()), given
 
