@@ -56,6 +56,13 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield home
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home that many tests ask, and none changes."""
+    with open_home(tmp_path_factory.mktemp("untouched")) as home:
+        yield home
+
+
 def device(home: Home, serial: str) -> Device:
     with home.ports.register.view() as connection:
         row = search.device(connection, serial)
@@ -128,10 +135,10 @@ def test_a_unit_told_by_its_name_is_kept_by_its_code(home: Home) -> None:
         {"bound_at": datetime(2026, 1, 1)},  # noqa: DTZ001
     ],
 )
-def test_what_no_device_could_have_is_refused(home: Home, wrong: dict[str, object]) -> None:
+def test_what_no_device_could_have_is_refused(untouched: Home, wrong: dict[str, object]) -> None:
     with pytest.raises(BadInput):
-        registered(home, Device(**{"serial": "A1", **wrong}))  # type: ignore[arg-type]
-    with home.ports.register.view() as connection:
+        registered(untouched, Device(**{"serial": "A1", **wrong}))  # type: ignore[arg-type]
+    with untouched.ports.register.view() as connection:
         assert search.every(connection, "devices") == []
 
 
@@ -262,12 +269,12 @@ def test_a_workbook_may_hold_days_and_numbers_as_a_spreadsheet_keeps_them(home: 
         (["serial"], "no rows"),
     ],
 )
-def test_a_file_of_another_shape_is_refused_whole(home: Home, tmp_path: Path, lines: list[str], told: str) -> None:
+def test_a_file_of_another_shape_is_refused_whole(untouched: Home, tmp_path: Path, lines: list[str], told: str) -> None:
     with pytest.raises(BadInput, match=told):
-        imported(home, csv_file(tmp_path, *lines))
+        imported(untouched, csv_file(tmp_path, *lines))
 
 
-def test_a_workbook_of_two_lists_or_of_no_workbook_is_refused(home: Home, tmp_path: Path) -> None:
+def test_a_workbook_of_two_lists_or_of_no_workbook_is_refused(untouched: Home, tmp_path: Path) -> None:
     book = Workbook()
     for page in (book.worksheets[0], book.create_sheet("more")):
         page.append(["serial"])
@@ -277,10 +284,10 @@ def test_a_workbook_of_two_lists_or_of_no_workbook_is_refused(home: Home, tmp_pa
     path = tmp_path / "devices.xlsx"
     path.write_bytes(file.getvalue())
     with pytest.raises(BadInput, match="2 sheets"):
-        imported(home, path)
+        imported(untouched, path)
     path.write_bytes(b"PK\3\4 no workbook")
     with pytest.raises(BadInput):
-        imported(home, path)
+        imported(untouched, path)
 
 
 def test_officers_leave_and_enter_by_a_workbook_as_they_are(home: Home, tmp_path: Path) -> None:
