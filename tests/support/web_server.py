@@ -5,6 +5,7 @@
 """
 
 import base64
+import fcntl
 import http.client
 import json
 import os
@@ -21,7 +22,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app import clocks
-from evidence.errors import EvidockError, Unavailable
+from evidence.errors import Unavailable
 from pipeline.docks import Invitation, enrol, invite
 from pipeline.ports import Ports
 from pipeline.received import ReceivedFiles
@@ -168,23 +169,30 @@ class WebServer:
         made.sign_in()
         return made
 
+    def is_held(self, upload: str) -> bool:
+        """True while somebody writes to an upload."""
+        try:
+            with (self.files.folder / upload / "ledger").open("r+b") as ledger:
+                fcntl.flock(ledger, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+    def until_held(self, *uploads: str) -> None:
+        """Wait until somebody writes to each of these uploads."""
+        until(lambda: all(map(self.is_held, uploads)), f"somebody writes to {uploads}", pause_s=0.01)
+
     def until_free(self, upload: str) -> None:
         """Wait until nobody writes to an upload."""
-
-        def is_free() -> bool:
-            with suppress(EvidockError), self.files.appending(upload, at=self.files.offset(upload)):
-                return True
-            return False
-
-        until(is_free, f"nobody writes to {upload}")
+        until(lambda: not self.is_held(upload), f"nobody writes to {upload}", pause_s=0.01)
 
 
 @contextmanager
 def web_server(
-    home: Home, *, identity: Identity | None = None, read: Callable[[Context], Context] = lambda one: one, **limits: int
+    home: Home, *, identity: Identity | None = None, limits: Mapping[str, int] | None = None
 ) -> Iterator[WebServer]:
     """A running one, gone at the end; `limits` are other figures than those shipped."""
-    weather, figures = Weather(), replace(shipped_limits(), **limits)
+    weather, figures = Weather(), replace(shipped_limits(), **(limits or {}))
     context = Context(
         ports=home.ports,
         files=ReceivedFiles(home.ports.received),
@@ -196,7 +204,7 @@ def web_server(
         hint=weather.hints.append,
         note=weather.note,
     )
-    app = create_app(read(context))
+    app = create_app(context)
     with bound("127.0.0.1", 0) as listener, listening(app, listener, identity=identity, grace_s=1.0):
         yield WebServer(home, listener.getsockname()[1], weather, app.state.intake)
 

@@ -5,9 +5,11 @@ The time for a body that is wanted is counted by who reads it.
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 HEADERS_S = 30.0
 HEADERS_BYTES = 65_536
@@ -50,6 +52,8 @@ class PatientProtocol(HttpToolsProtocol):
         self._heard()
         self._is_in_headers, self._is_in_body, self._said = False, True, 0
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.receive = partial(_all_that_came, self.cycle, self.cycle.receive)  # type: ignore[method-assign]
 
     def on_message_complete(self) -> None:
         """Its body is there too, wanted or not."""
@@ -76,3 +80,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._patience = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+async def _all_that_came(cycle: RequestResponseCycle, receive: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """The next message of a request. What came before the connection broke comes before the news of it."""
+    message = await receive()
+    if message["type"] == "http.disconnect" and cycle.body and not cycle.response_complete:
+        came, cycle.body = bytes(cycle.body), bytearray()
+        return {"type": "http.request", "body": came, "more_body": True}
+    return message
