@@ -1,131 +1,88 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A wire that is cut: bytes pass through untouched, TLS or not, until a test cuts every connection, or lets none in.
+"""A wire that fails: connections to a server pass through it, and break after so many bytes went towards the server.
 
-It counts, so that a test knows what happened: connections that were carrying something when they were cut, and bytes.
+Or a bit of what goes towards the server is another when it arrives.
 """
 
 import socket
 import struct
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
-_BLOCK = 1 << 16
-
-
-@dataclass(eq=False, slots=True)
-class _Pair:
-    near: socket.socket
-    far: socket.socket
-    bytes_out: int = 0
-
-    def reset(self) -> None:
-        for end in (self.near, self.far):
-            with suppress(OSError):  # linger for no time: both sides get a reset, not an end
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            with suppress(OSError):
-                end.close()
+_BLOCK = 65_536
 
 
-@dataclass(slots=True)
 class CuttingProxy:
-    """A port on loopback in front of another. `bytes_a_second` 0: as fast as it goes; all connections together."""
+    """A port on loopback in front of another; `cuts` counts the connections that it broke."""
 
-    to: int
-    bytes_a_second: int = 0
-    change: Callable[[bytes], bytes] | None = None
-    is_open: bool = True
-    broken: int = 0
-    bytes_out: int = 0
-    port: int = field(init=False)
-    _listener: socket.socket = field(init=False)
-    _pairs: set[_Pair] = field(init=False, default_factory=set)
-    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
-    _due: float = field(init=False, default=0.0)
-
-    def start(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+    def __init__(self, port: int, *, cuts: Sequence[int] = (), flips: Sequence[int] = ()) -> None:
+        self.cuts, self.flips = 0, 0
+        self._upstream = port
+        self._cut_at, self._flip_at = list(cuts), list(flips)
+        self._passed = 0
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
+        # Closing alone would not wake who waits in `accept`.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.cut()
 
-    def cut(self) -> int:
-        """Break every connection, as a pulled cable that is noticed; how many there were."""
-        with self._lock:
-            pairs, self._pairs = self._pairs, set()
-            self.broken += len(pairs)
-        for pair in pairs:
-            pair.reset()
-        return len(pairs)
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._upstream))
+                for one in (client, server):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._pass, args=(client, server, True), daemon=True).start()
+                threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
 
-    def shut(self) -> None:
-        """Break every connection and take none until `is_open` is set again."""
-        self.is_open = False
-        self.cut()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            if not self.is_open:
-                near.close()
-                continue
-            try:
-                far = socket.create_connection(("127.0.0.1", self.to), timeout=10)
-            except OSError:  # the server is not there: as if the port were closed
-                near.close()
-                continue
-            pair = _Pair(near, far)
-            for end in (near, far):
-                end.settimeout(None)
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._lock:
-                self._pairs.add(pair)
-            threading.Thread(target=self._pour, args=(pair, near, far, True), daemon=True).start()
-            threading.Thread(target=self._pour, args=(pair, far, near, False), daemon=True).start()
-
-    def _pour(self, pair: _Pair, source: socket.socket, sink: socket.socket, is_out: bool) -> None:
-        try:
+    def _pass(self, source: socket.socket, target: socket.socket, is_up: bool) -> None:
+        with suppress(OSError):
             while data := source.recv(_BLOCK):
-                if is_out:
-                    data = self._weathered(pair, data)
-                sink.sendall(data)
-        except OSError:
-            pass
-        with self._lock:
-            was_there = pair in self._pairs
-            self._pairs.discard(pair)
-            self.broken += was_there and not is_out  # the server ended it
-        pair.reset()
+                if is_up:
+                    data = self._as_it_arrives(data)
+                target.sendall(data)
+                if not data:
+                    break
+        for one in (source, target):
+            with suppress(OSError):
+                if is_up and one is source:
+                    # Linger for no time: the client gets a reset, not an end.
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                one.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):
+                one.close()
 
-    def _weathered(self, pair: _Pair, data: bytes) -> bytes:
+    def _as_it_arrives(self, data: bytes) -> bytes:
+        """The bytes, or others, or none when the wire is cut."""
         with self._lock:
-            self.bytes_out += len(data)
-            pair.bytes_out += len(data)
-            now = time.monotonic()
-            if self.bytes_a_second:
-                self._due = max(self._due, now) + len(data) / self.bytes_a_second
-            pause = self._due - now
-        if pause > 0:
-            time.sleep(pause)
-        return data if self.change is None else self.change(data)
+            self._passed += len(data)
+            if self._cut_at and self._passed >= self._cut_at[0]:
+                self._cut_at.pop(0)
+                self.cuts += 1
+                return b""
+            if self._flip_at and self._passed >= self._flip_at[0] and len(data) == _BLOCK:
+                self._flip_at.pop(0)
+                self.flips += 1
+                return data[:-1] + bytes([data[-1] ^ 1])
+            return data
 
 
 @contextmanager
-def cutting_proxy(to: int) -> Iterator[CuttingProxy]:
-    """A running one in front of a port of loopback, gone at the end."""
-    made = CuttingProxy(to)
-    made.start()
+def cutting_proxy(port: int, *, size_bytes: int, cuts: int = 0, flips: int = 0) -> Iterator[CuttingProxy]:
+    """One that fails so often, evenly, while a file of this size passes; gone at the end."""
+    proxy = CuttingProxy(port, cuts=_evenly(size_bytes, cuts), flips=_evenly(size_bytes, flips))
     try:
-        yield made
+        yield proxy
     finally:
-        made.close()
+        proxy.close()
+
+
+def _evenly(size_bytes: int, count: int) -> Sequence[int]:
+    return [size_bytes * number // (count + 1) for number in range(1, count + 1)]
