@@ -4,12 +4,15 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.cli.clip_series import spans_of
 from devices.simulator.filming import TINY
+from evidence.media_time import Span
 from storage.register import dock_rows
 from tests.support.cameras import CAMERA
 from tests.support.command import evidock
@@ -73,15 +76,9 @@ def test_three_files_of_one_capture_are_one_series_in_whatever_order_they_come(
     assert [series(home, one) for one in whole] == [places(whole, None, None)] * 3
 
 
-def test_a_register_remade_from_the_log_has_the_same_series(home: Home, tmp_path: Path) -> None:
-    files = [sound(tmp_path / "card", number) for number in (0, 2, 1)]
-    taken(home, *files)
-    home.publish()
-
-    assert home.rebuilt()[1]["series_parts"] == home.facts()["series_parts"]
-
-
-def test_five_files_whose_middle_comes_last_join_two_series_into_one(home: Home, tmp_path: Path) -> None:
+def test_five_files_whose_middle_comes_last_become_one_series_also_in_a_register_remade(
+    home: Home, tmp_path: Path
+) -> None:
     files = [sound(tmp_path / "card", number) for number in range(5)]
     first, second, fourth, fifth = taken(home, *files[:2], *files[3:])
     assert series(home, first) == places([first, second], None)
@@ -91,6 +88,8 @@ def test_five_files_whose_middle_comes_last_join_two_series_into_one(home: Home,
     whole = [first, second, third, fourth, fifth]
     assert series(home, third) == places(whole, None, None, None, None)
     assert series(home, fifth) == series(home, third)
+    home.publish()
+    assert home.rebuilt()[1]["series_parts"] == home.facts()["series_parts"]
 
 
 def test_the_same_file_taken_again_changes_no_series(home: Home, tmp_path: Path) -> None:
@@ -102,12 +101,27 @@ def test_the_same_file_taken_again_changes_no_series(home: Home, tmp_path: Path)
     assert [home.times(one, "stitched") for one in ids] == before == [1, 1]
 
 
-def test_files_of_two_cameras_or_two_docks_are_never_one_series(home: Home, tmp_path: Path) -> None:
-    first = sound(tmp_path / "card", 0)
-    other_dock = sound(tmp_path / "another", 1)
-    ids = taken(home, first, other_dock)
+def test_files_of_two_docks_are_never_one_series(home: Home, tmp_path: Path) -> None:
+    ids = taken(home, sound(tmp_path / "card", 0), sound(tmp_path / "another", 1))
 
     assert [series(home, one) for one in ids] == [[], []]
+
+
+def test_files_of_two_cameras_are_never_one_series(home: Home, tmp_path: Path) -> None:
+    files = [sound(tmp_path / "card", number) for number in range(2)]
+    ids = [*taken(home, files[0]), *taken(home, files[1], device=GOPRO)]
+
+    assert [series(home, one) for one in ids] == [[], []]
+
+
+def test_files_of_a_recorder_that_nothing_names_are_tied_only_within_one_folder(home: Home, tmp_path: Path) -> None:
+    names = [f"hall_2026-06-19_12-00-0{2 * number}_00{number + 1}.wav" for number in range(3)]
+    for number, folder in enumerate(("x", "x", "y")):
+        (tmp_path / "card" / folder).mkdir(parents=True, exist_ok=True)
+        sound(tmp_path / "made", number).rename(tmp_path / "card" / folder / names[number])
+    entries = home.ingest(tmp_path / "card")["recordings"]
+
+    assert [len(one.get("parts", [one])) for one in entries] == [2, 1]
 
 
 def test_chapters_are_tied_by_their_timecodes_and_the_gap_is_told_to_the_frame(home: Home, tmp_path: Path) -> None:
@@ -155,6 +169,13 @@ def test_a_series_is_one_entry_and_every_part_shows_it(home: Home, tmp_path: Pat
     assert [one["name"] for one in entry["originals"]] == [file.name for file in files]
     assert (entry["start"], entry["end"]) == ("2026-06-19T04:00:00.000000Z", "2026-06-19T04:00:04.000000Z")
     assert json.dumps(body)
+
+
+def test_a_file_that_overlaps_the_one_before_gives_nothing_of_that_one_when_it_is_named() -> None:
+    rows = [({"id": name, "duration": "10"}, Fraction(at)) for name, at in (("rec-a", -7), ("rec-b", 0), ("rec-c", 12))]
+    spans = spans_of(rows, Span(Fraction(1), Fraction(15)))  # type: ignore[arg-type]
+
+    assert spans == [("rec-b", Span(Fraction(1), Fraction(10))), ("rec-c", Span(Fraction(0), Fraction(3)))]
 
 
 def film(folder: Path, number: int) -> Path:

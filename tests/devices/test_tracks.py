@@ -282,7 +282,9 @@ def test_a_sentence_with_a_wrong_checksum_or_without_a_fix_is_no_point() -> None
     assert list(texts.nmea(sentence(RMC.replace(",A,", ",V,", 1)))) == []
 
 
-BOMB = b'<?xml version="1.0"?><!DOCTYPE gpx [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><gpx><trk>&b;</trk></gpx>'
+# Were entities followed, each of these would give a place on Earth.
+POINT = b"<trkpt lat='28' lon='112'></trkpt>"
+BOMB = b'<!DOCTYPE gpx [<!ENTITY a "' + POINT + b'"><!ENTITY b "&a;&a;&a;&a;">]><gpx>&b;</gpx>'
 
 
 @pytest.mark.parametrize(
