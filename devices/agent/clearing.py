@@ -99,11 +99,11 @@ class Clearing:
         except ReadOnly:
             if program is None:
                 raise
-        remount(program, self._visit.plug.port, root, "rw")
+        remount(program, self._visit.plug.port, "open")
         try:
             return erase(root, self._doomed())
         finally:
-            remount(program, self._visit.plug.port, root, "ro")
+            remount(program, self._visit.plug.port, "close")
 
     def _doomed(self) -> Iterator[Doomed]:
         for row in self._rows_to_erase():

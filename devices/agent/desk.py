@@ -23,7 +23,7 @@ class StationSettings:
     """How a dock station works. Times are in seconds.
 
     `dock`: the id it was enrolled with. `ports`: the folder of ports. `home`: its own folder, for spool,
-    manifests and status. `keep_free_bytes`: of the spool's disk. `remount`: the program that mounts a device for
+    manifests and status. `keep_free_bytes`: of the spool's disk. `remount`: the program that opens a device for
     writing (`erase.remount`), or None. `copies_at_once`: ports that copy at one moment.
     """
 

@@ -72,25 +72,25 @@ def still_there(root: Path, wanted: Iterable[str]) -> list[str]:
     return found[:_SHOWN]
 
 
-def remount(program: Path, port: str, root: Path, how: Literal["rw", "ro"]) -> None:
-    """Ask the station's own program to mount the device of a port anew, for writing or for reading only.
+def remount(program: Path, port: str, how: Literal["open", "close"]) -> None:
+    """Ask the station's own program to open the device of a port for writing, or to close it again.
 
-    It is called as `PROGRAM PORT FOLDER rw|ro`.
+    It is called as `PROGRAM open|close PORT`, and has done so when it ends with 0.
 
     Raises:
         ToolMissing: it cannot be started. SourceUnavailable: it failed.
     """
     try:
-        done = subprocess.run(
-            [str(program), port, str(root), how], capture_output=True, timeout=_PATIENCE_S, check=False
-        )
+        done = subprocess.run([str(program), how, port], capture_output=True, timeout=_PATIENCE_S, check=False)
     except OSError as error:
         raise ToolMissing(f"the program that mounts devices for writing cannot be started: {error}") from error
     except subprocess.TimeoutExpired as error:
         raise SourceUnavailable(f"the program that mounts devices for writing took over {_PATIENCE_S:g} s") from error
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip()[-200:]
-        raise SourceUnavailable(f"the device could not be mounted {how}: {said or done.returncode}")
+        raise SourceUnavailable(
+            f"the device could not be made writable or read-only again ({how}): {said or done.returncode}"
+        )
 
 
 def _erase_one(at: int, file: Doomed) -> None:

@@ -231,14 +231,16 @@ def test_a_card_mounted_for_reading_is_erased_through_the_stations_own_program(t
     need_root()
     root = card(tmp_path / "card", {SMALL: 1000})
     program = tmp_path / "remount"
-    program.write_text(f'#!/bin/sh\necho "$1 $3" >> {tmp_path}/asked\nexec mount -o "remount,bind,$3" "$2"\n')
+    ports, asked = tmp_path / "s" / "ports", tmp_path / "asked"
+    how = '[ "$1" = open ] && how=rw || how=ro'
+    program.write_text(f'#!/bin/sh\necho "$1 $2" >> {asked}\n{how}\nexec mount -o "remount,bind,$how" "{ports}/$2"\n')
     program.chmod(0o755)
     with station(tmp_path / "s", KindServer(TAKEN_AND_ERASED), remount=program) as running:
         port = running.ports / "p1"
         port.mkdir()
         with bound(root, port, "ro"):
             running.wait(Phase.REMOVABLE)
-    assert (tmp_path / "asked").read_text() == "p1 rw\np1 ro\n"
+    assert asked.read_text() == "open p1\nclose p1\n"
     assert files_of(root) == {}
 
 
