@@ -5,7 +5,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -95,7 +95,9 @@ class Dock:
     def _sent(self, file: File, device: str, at: datetime) -> str:
         ports = self.home.ports
         received = ReceivedFiles(ports.received)
-        claims = Claims([Claim("device", device, Source.DEVICE_INFO)])
+        start = datetime.fromtimestamp(file.mtime_ns // 10**9, UTC) + timedelta(hours=8)
+        said = Claim("start", f"{start:%Y-%m-%dT%H:%M:%S}", Source.FILE_NAME)
+        claims = Claims([Claim("device", device, Source.DEVICE_INFO), said])
         told = Told(self.id, file.path, file.name, file.mtime_ns, len(file.data), claims)
         identifier = received.create(told, chance=ports.chance(10))
         with received.appending(identifier, at=0, limit=len(file.data)) as piece:
