@@ -234,7 +234,7 @@ def test_a_manifest_is_kept_byte_for_byte_under_its_digest(server: Serving, dock
 
 def test_a_manifest_with_another_digest_is_refused(server: Serving, dock: Station, camera: str) -> None:
     _, listing = dock.manifest({"a.mp4": b"1"})
-    other, others = dock.manifest({"a.mp4": b"2", "b.mp4": b"1"})
+    other, others = dock.manifest({"b.mp4": b"2"})  # amounts to the same
     told = dock.docking(camera, listing)
     dock.post("/v1/dockings", told)
 

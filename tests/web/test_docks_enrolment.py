@@ -148,6 +148,17 @@ def test_a_dock_invited_again_loses_its_key_and_its_sessions(server: Serving) ->
     assert station.get("/v1/offers/ofr-x").code == "not-signed-in"
 
 
+def test_who_enrols_in_the_place_of_another_ends_its_sessions_also_when_it_was_silent_meanwhile(
+    server: Serving,
+) -> None:
+    station = server.station()
+    again = invite(Invitation("hall"), again=station.id, ports=server.home.ports, now=server.clocks.now)
+
+    assert server.enrol(again.code).body["dock"] == station.id
+
+    assert station.get("/v1/offers/ofr-x").code == "not-signed-in"
+
+
 def test_the_code_itself_is_kept_nowhere(server: Serving) -> None:
     code = server.invited()
     server.enrol(code)

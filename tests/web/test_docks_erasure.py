@@ -111,7 +111,10 @@ def test_no_leave_while_a_file_is_here_but_not_sealed(server: Serving, dock: Sta
     server.home.run("fixity", recording)
     before = erasings(server.home)
 
-    assert second in refused(dock.ask_erasure(docking, card))
+    words = refused(dock.ask_erasure(docking, card))
+
+    assert words.startswith("1 files may not be cleared: not sealed")
+    assert second in words
     server.home.run("seal", recording)
     assert dock.ask_erasure(docking, card).status == 200
     assert erasings(server.home) == before + 1
@@ -308,6 +311,8 @@ def test_after_all_of_it_everything_is_proven_and_the_register_can_be_made_again
         other = server.station("attic")
         again = invite(Invitation("attic"), again=other.id, ports=home.ports, now=server.clocks.now)
         server.enrol(again.code)
+        waits = server.station("roof", erases=True)
+        invite(Invitation("roof"), again=waits.id, ports=home.ports, now=server.clocks.now)
         revoke(server.station("cellar").id, why="stolen", ports=home.ports, now=server.clocks.now)
         home.publish()
 
