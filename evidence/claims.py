@@ -49,7 +49,7 @@ class Claim:
     gives it. Fields in use: device officer officer_unbound start start_date clock_zone kind mark important
     encrypted maker import_date note case place (a case number from a terminal; `lat,lon` in decimal degrees)
     sequence (the maker's running number) part (which file of one capture, from 1) timecode (`hh:mm:ss:ff@rate`)
-    playable (`no`: kept, and of a form that we cannot show).
+    playable (`no`: kept, and of a form that we cannot show) gnss_start (by the clock of a satellite receiver).
 
     Raises:
         BadInput: the value is empty, too long, or holds what cannot be shown as it is.

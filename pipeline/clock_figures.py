@@ -21,6 +21,7 @@ _KNOWN = {
     "zone": {"within_seconds"},
     "sighting": {"slack_seconds"},
     "agreement": {"within_seconds"},
+    "receiver": {"within_ms"},
     "sources": {str(source) for source in Source},
 }
 _GRAIN = {"before_ms", "after_ms", "may_be_end"}
@@ -40,11 +41,12 @@ class Grain:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the clock ledger believes of clocks (`bounds`), of other machines (`slack`), and of sources."""
+    """What the ledger believes of clocks (`bounds`), of other machines (`slack`), of receivers, and of sources."""
 
     bounds: Bounds
     slack: timedelta
     agreement: timedelta
+    receiver: timedelta
     grains: Mapping[Source, Grain]
 
 
@@ -72,6 +74,7 @@ def figures(path: Path = DEFAULT) -> Figures:
         ),
         slack=timedelta(seconds=body["sighting"]["slack_seconds"]),
         agreement=timedelta(seconds=body["agreement"]["within_seconds"]),
+        receiver=timedelta(milliseconds=body["receiver"]["within_ms"]),
         grains={Source(name): _grain(told) for name, told in body["sources"].items()},
     )
 

@@ -20,6 +20,9 @@ from evidence.camera_clock_zone import local_readings
 from evidence.claims import Claim, Claims, Source
 from pipeline.clock_ledger import LOCAL, UTC_CLOCK, Ledger
 
+GNSS = "gnss"
+"""A satellite receiver in the camera told the time, and the camera's clock bears it out, or knows no better."""
+
 _ZERO = timedelta(0)
 # What is shown nearer to the ends of the calendar has no time of its own: lengths and offsets would leave it.
 _YEARS = range(1000, 9000)
@@ -45,11 +48,16 @@ def weigh_start(claims: Claims, ledger: Ledger, *, duration: Fraction | None) ->
 
     A file's mtime is when it was last written: the duration is taken off it.
     """
+    received = _received(claims, ledger)
     told = [claim for claim in claims.of("start") if _read(claim.value, ledger.zone) is not None]
-    if not told:
+    # What a receiver's clock told is not the camera's clock: no offset of that is taken off.
+    shown = [claim for claim in told if received is None or claim.source is not Source.CONTAINER]
+    found = _measured(shown, ledger, _length(duration)) if ledger.courses and shown else None
+    if received is not None and (told[:1] != shown[:1] or _bears_out(found, received, ledger)):
+        return _by_receiver(received, found, ledger)
+    if not shown:
         return None
-    found = _measured(told, ledger, _length(duration)) if ledger.courses else None
-    return found or _as_registered(told[0], ledger, _length(duration))
+    return found or _as_registered(shown[0], ledger, _length(duration))
 
 
 def latest_end(claims: Claims, ledger: Ledger, start: Start | None, *, duration: Fraction | None) -> datetime | None:
@@ -149,6 +157,31 @@ def _zoned(moment: datetime, source: Source, ledger: Ledger) -> Iterator[tuple[d
     for one in dict.fromkeys((*local_readings(as_local, ledger.zone), *twice)):
         if one != as_said:
             yield one, "local"
+
+
+# --- a satellite receiver's clock -------------------------------------------------------------
+
+
+def _received(claims: Claims, ledger: Ledger) -> datetime | None:
+    claim = claims.best("gnss_start")
+    return None if claim is None else _read(claim.value, ledger.zone)
+
+
+def _bears_out(found: Start | None, received: datetime, ledger: Ledger) -> bool:
+    """True when a receiver's time lies in the interval that the camera's clock gives: some write local time as UTC."""
+    if found is None or found.early is None or found.late is None:
+        return False
+    within = ledger.figures.receiver
+    return found.at - found.early - within <= received <= found.at + found.late + within
+
+
+def _by_receiver(received: datetime, found: Start | None, ledger: Ledger) -> Start:
+    """What the receiver says; how sure that is, is known only where the camera's clock bears it out."""
+    basis = {"kind": GNSS, "source": Source.CONTAINER.value}
+    if not _bears_out(found, received, ledger):
+        return Start(received, Source.CONTAINER.value, basis=basis)
+    within = ledger.figures.receiver
+    return Start(received, Source.CONTAINER.value, within, within, basis)
 
 
 # --- a clock that was not ---------------------------------------------------------------------

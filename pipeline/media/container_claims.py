@@ -58,6 +58,7 @@ def _from_tags(examination: Examination, track: Track | None) -> Iterator[tuple[
     if received is not None:
         # The receiver's clock is the better one; when the camera's is far from it, both are told.
         yield "start", to_text(received)
+        yield "gnss_start", to_text(received)
         if written is not None and not _agree(written, received):
             yield "note", f"creation_time={written}"
     elif written is not None:

@@ -340,6 +340,41 @@ def test_two_readings_of_one_moment_are_no_drift() -> None:
     assert weighed(named(face(MONDAY + DAY / 2)), told).early is not None
 
 
+# --- satellite receivers ----------------------------------------------------------------------
+
+
+def located(true: datetime, offset: timedelta, *, said: datetime | None = None) -> Claims:
+    """A name by the camera's clock, and a container that tells the receiver's time."""
+    gnss = (said or true).isoformat()
+    container = [Claim(field, gnss, Source.CONTAINER) for field in ("start", "gnss_start")]
+    return named(face(true, offset)) | container
+
+
+def test_a_receivers_time_is_believed_where_the_cameras_clock_bears_it_out() -> None:
+    true = MONDAY + DAY / 2 + SECOND / 4
+    jumped = known(reading(0, NOTHING), reading(1, -HOUR))
+    for offset in (NOTHING, -HOUR):
+        start = weighed(located(true, offset), jumped)
+        assert start.at == true
+        assert bounds(start)[1] - bounds(start)[0] <= 3 * SECOND
+        assert start.basis["kind"] == "gnss"
+
+
+def test_a_receivers_time_that_the_cameras_clock_denies_changes_nothing() -> None:
+    true = MONDAY + DAY / 2
+    told = known(reading(0, NOTHING), reading(1, NOTHING))
+    start = weighed(located(true, NOTHING, said=true + 8 * HOUR), told)
+    assert start == weighed(named(face(true)), told)
+
+
+def test_from_a_receivers_time_no_offset_of_the_camera_is_taken_off() -> None:
+    true = MONDAY + DAY / 2
+    claims = Claims(claim for claim in located(true, HOUR) if claim.source is Source.CONTAINER)
+    start = weighed(claims, known(reading(0, HOUR), reading(1, HOUR)))
+    assert start.at == true
+    assert (start.early, start.late) == (None, None), "nothing bears it out"
+
+
 # --- figures ----------------------------------------------------------------------------------
 
 
