@@ -27,6 +27,7 @@ FILES_A_PORT = 16
 _LOOK_S = 0.05
 # Where a port has run dry it is looked sooner; of the time, one part in so many is spent on looking at most.
 _LOOK_SHARE = 5
+_TURN = PIECE_BYTES >> 8
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class Transfer:
     ready_bytes: int = 0
     not_before: float = 0.0
     is_busy: bool = False
+    aimed_at: int = 0  # where its piece under way ends, and what its port was charged for it
+    charged: int = 0
 
     @property
     def end(self) -> int:
@@ -90,6 +93,7 @@ class Queue:
         """The transfer is not busy any more, and rests for `pause_s`."""
         with self._lock:
             transfer.is_busy = False
+            self._refund(transfer)
             transfer.not_before = self._monotonic() + pause_s
             if transfer.offset is not None and transfer.offset >= transfer.file.size_bytes:
                 self._transfers.pop(transfer.file.offer, None)
@@ -102,10 +106,18 @@ class Queue:
 
     def _charge(self, transfer: Transfer) -> None:
         carries = transfer.path is not None and transfer.offset is not None
-        size = transfer.end - (transfer.offset or 0) if carries else 0
+        transfer.aimed_at = transfer.end if carries else 0
+        transfer.charged = transfer.end - (transfer.offset or 0) if carries else 0
         port = transfer.file.port
         # A request that carries nothing costs a turn, too.
-        self._charged[port] = self._charged.get(port, 0) + max(size, PIECE_BYTES >> 8)
+        self._charged[port] = self._charged.get(port, 0) + transfer.charged + _TURN
+
+    def _refund(self, transfer: Transfer) -> None:
+        """A port does not pay for a piece that a cut took: it was not its fault."""
+        if transfer.charged and (transfer.offset is None or transfer.offset < transfer.aimed_at):
+            port = transfer.file.port
+            self._charged[port] = max(0, self._charged.get(port, 0) - transfer.charged)
+        transfer.charged = 0
 
     def _join(self, ports: set[str]) -> None:
         known = [self._charged[port] for port in ports & self._active]

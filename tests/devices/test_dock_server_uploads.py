@@ -10,8 +10,8 @@ import pytest
 from devices.agent.spool import PIECE_BYTES
 from devices.agent.uploading_queue import Queue
 from pipeline.received import ReceivedFiles
-from tests.support.cutting_proxy import CuttingProxy, cutting_proxy
 from tests.support.dock_sender import Sender, enrolled_at, noise, receipt_server, sender
+from tests.support.dock_wire import Wire, wire_to
 from tests.support.home import Home, open_home
 from tests.support.servers import until
 from tests.support.web_server import WebServer
@@ -32,13 +32,13 @@ def server(home: Home) -> Iterator[WebServer]:
 
 
 @pytest.fixture
-def wire(server: WebServer) -> Iterator[CuttingProxy]:
-    with cutting_proxy(server.port) as made:
+def wire(server: WebServer) -> Iterator[Wire]:
+    with wire_to(server.port) as made:
         yield made
 
 
 @pytest.fixture
-def dock(home: Home, wire: CuttingProxy, tmp_path: Path) -> Iterator[Sender]:
+def dock(home: Home, wire: Wire, tmp_path: Path) -> Iterator[Sender]:
     enrolled_at(home, tmp_path / "dock", f"http://127.0.0.1:{wire.port}")
     with sender(tmp_path / "dock") as made:
         yield made
@@ -54,7 +54,7 @@ def bytes_at(home: Home, dock: Sender, path: str) -> bytes:
     return files.path(found[0]).read_bytes()
 
 
-def _has_carried(wire: CuttingProxy, size: int) -> bool:
+def _has_carried(wire: Wire, size: int) -> bool:
     return wire.bytes_out > size
 
 
@@ -87,9 +87,7 @@ def test_an_empty_file_and_names_that_are_no_text_arrive(home: Home, dock: Sende
     assert dock.troubles == []
 
 
-def test_a_cut_in_the_middle_of_a_piece_costs_that_piece_and_no_other(
-    home: Home, dock: Sender, wire: CuttingProxy
-) -> None:
+def test_a_cut_in_the_middle_of_a_piece_costs_that_piece_and_no_other(home: Home, dock: Sender, wire: Wire) -> None:
     data = noise(4 * PIECE_BYTES)
     wire.bytes_a_second = 32 * MIB
     offer = dock.put("36NCC000001/a.mp4", data)
@@ -125,7 +123,7 @@ def test_a_file_that_is_still_being_copied_is_sent_as_far_as_its_pieces_last(doc
 
 
 def test_an_agent_that_starts_anew_goes_on_where_the_server_stands(
-    home: Home, dock: Sender, wire: CuttingProxy, tmp_path: Path
+    home: Home, dock: Sender, wire: Wire, tmp_path: Path
 ) -> None:
     data = noise(3 * PIECE_BYTES)
     wire.bytes_a_second = 48 * MIB
@@ -183,7 +181,7 @@ def test_a_file_that_was_received_whole_while_the_answer_was_lost_is_not_sent_ag
         assert again.sent.bytes == 0
 
 
-def test_bytes_that_the_wire_changed_are_refused_and_sent_again(home: Home, dock: Sender, wire: CuttingProxy) -> None:
+def test_bytes_that_the_wire_changed_are_refused_and_sent_again(home: Home, dock: Sender, wire: Wire) -> None:
     data = noise(PIECE_BYTES)
     changed: list[int] = []
 
@@ -217,7 +215,7 @@ def test_a_small_file_that_the_docks_disk_changed_is_told_and_never_received(hom
     assert recordings(home) == 0
 
 
-def test_days_without_a_network_lose_nothing(home: Home, dock: Sender, wire: CuttingProxy) -> None:
+def test_days_without_a_network_lose_nothing(home: Home, dock: Sender, wire: Wire) -> None:
     wire.shut()
     data = noise(MIB)
     offer = dock.put("36NCC000001/a.mp4", data)
