@@ -9,12 +9,12 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from evidence import instant
-from evidence.claims import Claims
+from evidence.claims import Claim, Claims, Source
 from evidence.custody import Happening
 from evidence.series import Piece, Tie, chains, missing
 from evidence.timecode import seconds_of
@@ -46,7 +46,8 @@ def stitched(connection: Connection, row: Row, zone: ZoneInfo) -> Iterator[Happe
     piece = None if told is None else _piece(told)
     if told is None or piece is None:
         return
-    window = [piece.start - _LONGEST, piece.start - _NEAR, piece.end + _NEAR]
+    began = instant.from_text(told["start_at"])
+    window = [began - _LONGEST, began - _NEAR, began + (piece.end - piece.start) + _NEAR]
     near = _pieces(series_rows.touching(connection, told, *map(instant.to_text, window)))
     yield from _placed(connection, piece, near)
     beside = _pieces(series_rows.neighbours(connection, told, most=4))
@@ -149,7 +150,7 @@ def _piece(row: Row) -> Piece | None:
     if row["start_at"] is None or row["duration"] is None or Fraction(row["duration"]) <= 0:
         return None
     claims = Claims.from_json(json.loads(row["claims"]))
-    start, said = instant.from_text(row["start_at"]), claims.best("start")
+    start, clock, is_fine = _shown(row, claims.best("start"))
     lens = _LENS.search(row["name"])
     place = (row["device"] or "", row["dock"], claims.value("maker") or "", row["kind"], lens[0] if lens else "")
     # Of a recorder that nothing names, only files that lie side by side may be one capture.
@@ -159,14 +160,32 @@ def _piece(row: Row) -> Piece | None:
         id=row["id"],
         place=(*place, *folder),
         start=start,
-        clock="" if said is None else said.source.value,
+        clock=clock,
         duration=Fraction(row["duration"]),
         size_bytes=row["size_bytes"],
-        is_fine=start.microsecond != 0 and said is not None and said.source.value != "mtime",
+        is_fine=is_fine,
         timecode=None if timecode is None else seconds_of(timecode),
         sequence=_number(claims.value("sequence")),
         part=_number(claims.value("part")),
     )
+
+
+def _shown(row: Row, said: Claim | None) -> tuple[datetime, str, bool]:
+    """The start as the camera showed it, by which clock, and whether that one tells less than a second.
+
+    Not the time that was weighed: what was taken off for a clock that was wrong is not known to the frame, and may
+    differ from file to file.
+    """
+    weighed = instant.from_text(row["start_at"])
+    if said is None or said.source is Source.MTIME:
+        return weighed, "mtime" if said is not None else "", False
+    try:
+        shown = datetime.fromisoformat(said.value)
+        if shown.tzinfo is None:
+            return shown.replace(tzinfo=UTC), said.source.value, shown.microsecond != 0
+        return shown.astimezone(UTC), f"{said.source.value}-utc", shown.microsecond != 0
+    except (ValueError, OverflowError):
+        return weighed, "", False
 
 
 def _number(text: str | None) -> int | None:

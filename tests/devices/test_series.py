@@ -101,6 +101,14 @@ def test_the_same_file_taken_again_changes_no_series(home: Home, tmp_path: Path)
     assert [home.times(one, "stitched") for one in ids] == before == [1, 1]
 
 
+def test_what_was_taken_off_for_a_wrong_clock_makes_no_clock_finer(home: Home, tmp_path: Path) -> None:
+    home.add_device(CAMERA.serial, offset_ms=1234)
+    ids = taken(home, *(sound(tmp_path / "card", number) for number in range(2)))
+
+    assert home.recording(ids[0])["start_at"] == "2026-06-19T03:59:58.766000Z"
+    assert series(home, ids[1]) == places(ids, None)
+
+
 def test_files_of_two_docks_are_never_one_series(home: Home, tmp_path: Path) -> None:
     ids = taken(home, sound(tmp_path / "card", 0), sound(tmp_path / "another", 1))
 
