@@ -17,8 +17,8 @@ from evidence.digest import Digest
 from evidence.errors import SourceUnavailable, StillChanging, StoreUnavailable
 from storage.durable import store_errors, write_all
 
-# So many buffers for each port that is in the middle of a file: 64 ports hold 48 MiB.
-BLOCK_BYTES = 1 << 18
+# `BUFFERS` of these for each port that is in the middle of a file: 64 ports hold 96 MiB.
+BLOCK_BYTES = 1 << 19
 
 
 class Beside(Protocol):
