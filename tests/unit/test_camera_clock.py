@@ -16,6 +16,8 @@ from evidence.claims import Claim, Claims, Source
 from evidence.errors import BadInput
 from pipeline.clock_figures import DEFAULT, figures
 from pipeline.clock_ledger import Ledger, ledger
+from pipeline.linking import _doubt
+from pipeline.linking_rules import built_in
 from pipeline.when import Start, latest_end, told_clock, weigh_start
 
 CHINA, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
@@ -241,6 +243,15 @@ def test_the_hour_that_comes_twice_is_covered_twice() -> None:
         assert late - early > HOUR
 
 
+def test_a_file_time_made_utc_in_the_hour_that_comes_twice_decides_nothing() -> None:
+    told = known(reading(0, NOTHING, first=AUTUMN), reading(1, NOTHING, first=AUTUMN), zone=BERLIN, seen=AUTUMN + DAY)
+    # FAT keeps the local time; whoever read it took the first of the two hours.
+    true = TURN + HOUR / 2
+    claims = named(face(true, zone=BERLIN)) | named((true - HOUR).isoformat(), Source.MTIME)
+    early, late = bounds(weighed(claims, told))
+    assert early <= true <= late
+
+
 def test_a_clock_that_does_not_follow_summer_time_jumped_when_the_zone_did() -> None:
     told = known(reading(0, NOTHING, first=AUTUMN), reading(1, HOUR, first=AUTUMN), zone=BERLIN, seen=AUTUMN + DAY)
     summer = ZoneInfo("Etc/GMT-2")
@@ -338,6 +349,15 @@ def test_an_absurd_offset_is_no_crash(offset: timedelta) -> None:
 def test_two_readings_of_one_moment_are_no_drift() -> None:
     told = known(reading(0, NOTHING), reading(0, 5 * SECOND), reading(1, NOTHING))
     assert weighed(named(face(MONDAY + DAY / 2)), told).early is not None
+
+
+@pytest.mark.parametrize(
+    ("side", "ms", "widened"), [("early_ms", 240_000, 240), ("late_ms", 9_000, 9), ("early_ms", 28_800_000, 0)]
+)
+def test_links_to_cases_allow_for_the_clocks_doubt_but_not_for_a_zone(side: str, ms: int, widened: int) -> None:
+    rules = built_in()
+    row = {"early_ms": 0, "late_ms": 0, "end_at": None, "end_latest": None} | {side: ms}
+    assert _doubt(row, rules) == rules.doubt + widened * SECOND
 
 
 # --- satellite receivers ----------------------------------------------------------------------
