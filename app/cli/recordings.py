@@ -114,6 +114,16 @@ def show_time(text: str | None, zone: tzinfo, *, grain: str = "seconds") -> str:
     return moment.isoformat(sep=" ", timespec=grain)
 
 
+def _truly(clock: Mapping[str, Any]) -> str:
+    """How far the true start may be from the stated one, and why; nothing where no dock measured the clock."""
+    if clock["early_ms"] is None and clock["late_ms"] is None:
+        return ""
+    earlier, later = (
+        "any time" if clock[name] is None else f"up to {clock[name] / 1000:.1f} s" for name in ("early_ms", "late_ms")
+    )
+    return f"{earlier} earlier or {later} later: {word('clock', clock['basis']['kind'])}"
+
+
 def link_words(reason: Mapping[str, Any]) -> str:
     """The reason of a link in words: a person's own, else what its rule says."""
     return str(reason.get("why") or word("linking", reason["rule"]))
@@ -124,6 +134,7 @@ def _show(body: dict[str, Any], zone: tzinfo) -> None:
     duration = "–" if body["duration"] is None else media_time.show(Fraction(body["duration"]))
     facts = [
         ("start", show_time(body["start"], zone, grain="milliseconds")),
+        ("truly", _truly(body["clock"])),
         ("length", duration),
         ("device", body["device"]),
         ("officer", body["officer"]),

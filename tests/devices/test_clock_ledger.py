@@ -204,6 +204,7 @@ def test_show_and_device_clock_tell_of_it_in_json_and_in_words(home: Home, tmp_p
     told = evidock("show", recording, "--json", home=folder).json
     assert told["clock"]["basis"]["kind"] == "between"
     assert all(one["earliest"] < one["start_at"] and one["latest"] > one["end_at"] for one in told["segment_list"])
+    assert "s later: drifted between two readings" in evidock("show", recording, home=folder).out
     told = evidock("device", "clock", SERIAL, "--shown", "2026-06-19T12:00:00", "--json", home=folder).json
     assert [one["drift_ms_per_day"] for one in told["readings"]] == [None, 2000]
     assert told["shown"]["earliest"] < "2026-06-19T03:59:58.5" < told["shown"]["latest"]
