@@ -2,7 +2,9 @@
 """This is where it is tried what a server says to a device that was plugged in, and what of it is on record."""
 
 import hashlib
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -14,6 +16,7 @@ from pipeline.docks import revoke
 from storage import layout
 from storage.register import dock_rows
 from tests.support.home import Home, open_home
+from tests.support.servers import until
 from tests.support.station_client import Serving, Station, serving
 
 SERIALS = (f"CAM{number:04}" for number in count())
@@ -43,6 +46,15 @@ def camera(server: Serving) -> str:
     serial = next(SERIALS)
     server.home.add_device(serial)
     return serial
+
+
+@contextmanager
+def put_by_hand(dock: Station, path: str, *, length: int) -> Iterator[socket.socket]:
+    """A connection on which the head of a PUT was sent, and nothing of its body."""
+    head = f"PUT {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {dock.token}\r\nContent-Length: {length}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", dock.at.port), timeout=30) as line:
+        line.sendall(head.encode())
+        yield line
 
 
 def kinds(home: Home, stream: str) -> list[str]:
@@ -271,6 +283,30 @@ def test_what_is_no_manifest_is_refused_though_its_digest_was_announced(
     dock.post("/v1/dockings", told)
 
     assert dock.put(f"/v1/dockings/{told['docking']}/manifest", text).code == "bad-input"
+
+
+def test_a_manifest_that_breaks_off_leaves_nothing_and_is_sent_again(
+    server: Serving, dock: Station, camera: str
+) -> None:
+    manifest, listing = dock.manifest({f"{number}.mp4": b"1" for number in range(1000)})
+    told = dock.docking(camera, listing)
+    dock.post("/v1/dockings", told)
+    path = f"/v1/dockings/{told['docking']}/manifest"
+    with put_by_hand(dock, path, length=len(manifest)) as line:
+        line.sendall(manifest[:-1])
+    scratch = server.home.ports.spool / "scratch"
+
+    until(lambda: not list(scratch.glob("*")), "the torn manifest is gone")
+    assert not server.home.ports.store.exists(layout.manifest_key(listing["sha256"]))
+    assert dock.put(path, manifest).status == 204
+
+
+def test_a_manifest_longer_than_any_is_refused_before_it_is_sent(dock: Station, camera: str) -> None:
+    told = dock.docking(camera)
+    dock.post("/v1/dockings", told)
+
+    with put_by_hand(dock, f"/v1/dockings/{told['docking']}/manifest", length=(1 << 30) + 1) as line:
+        assert line.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_manifest_of_no_docking_is_refused(dock: Station) -> None:

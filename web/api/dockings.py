@@ -18,10 +18,9 @@ from pipeline.scratch import scratch
 from storage.durable import store_errors, write_all
 from web.api.context import Context, Here
 from web.api.signed_in import Dock
+from web.tus.stream import Body
 
 router = APIRouter(prefix="/v1/dockings")
-
-_BLOCK = 1 << 20
 
 Short = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Hex = Annotated[str, StringConstraints(min_length=64, max_length=64)]
@@ -139,22 +138,27 @@ def end(docking: str, told: EndTold, dock: Dock, here: Here) -> None:
 
 
 async def _received(request: Request, path: Path, here: Context) -> None:
-    """Write the body of a request to a file, block by block, off the event loop."""
-    here.admit(0)
+    """Write the body of a request to a file, block by block, off the event loop.
+
+    Raises:
+        TooLarge, BadInput: it is longer than any manifest, or broke off. DiskLow, Overloaded, StoreUnavailable.
+    """
     limit, came = dock_figures().dockings.largest_manifest, 0
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLarge(f"a manifest has at most {limit} bytes")
+    body = Body(request, silence_s=here.limits.silence_s)
     with path.open("wb") as file:
-        gathered = bytearray()
-        async for block in request.stream():
-            gathered += block
+        while block := await body.block():
             came += len(block)
             if came > limit:
                 raise TooLarge(f"a manifest has at most {limit} bytes")
-            if len(gathered) >= _BLOCK:
-                await run_in_threadpool(_write, file, bytes(gathered))
-                gathered.clear()
-        await run_in_threadpool(_write, file, bytes(gathered))
+            await run_in_threadpool(_write, file, block, here)
+    if body.is_broken:
+        raise BadInput("the manifest broke off")
 
 
-def _write(file: BinaryIO, data: bytes) -> None:
+def _write(file: BinaryIO, data: bytearray, here: Context) -> None:
+    here.admit(len(data))
     with store_errors("a manifest cannot be received"):
         write_all(file.fileno(), data)
