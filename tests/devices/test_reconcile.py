@@ -156,7 +156,9 @@ def test_numbers_missing_between_what_came_today_and_before_are_named_once(home:
     dock.hand_in(gpx(5), device="A1", at=NOON)
     (gap,) = [one for one in compared(home).found if one.code is Code.SEQUENCE_GAP]
     assert (gap.device, gap.facts["first"], gap.facts["last"], gap.facts["count"]) == ("A1", 3, 4, 2)
-    assert Code.SEQUENCE_GAP not in compared(home, day=TODAY + DAY).numbers
+    dock.hand_in(gpx(6), device="A1", at=NOON + DAY)
+    tomorrow = reconcile_day(TODAY + DAY, ports=home.ports, now=NOON + 2 * DAY)
+    assert (tomorrow.counts["arrived"], Code.SEQUENCE_GAP in tomorrow.numbers) == (1, False)
     assert Code.SEQUENCE_GAP not in compared(home, day=TODAY - DAY).numbers
 
 

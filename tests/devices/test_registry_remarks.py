@@ -11,8 +11,9 @@ from evidence.agency import Officer
 from evidence.device import Device, Status
 from pipeline.audit import verify_all
 from pipeline.devices_register import lose_device, register_device
+from pipeline.notice_certificate import who_and_what
 from pipeline.people import register_officer
-from storage.register import dock_rows
+from storage.register import dock_rows, search
 from tests.support.command import evidock
 from tests.support.home import NOON, Home, dsj_name, open_home, track
 
@@ -94,6 +95,9 @@ def test_a_remark_is_said_once_and_proven_with_the_rest(home: Home, tmp_path: Pa
     officer(home, last=date(2026, 6, 18))
     recording, _ = filmed(home, tmp_path)
     home.publish()
+    with home.ports.register.view() as connection:
+        row = search.recording(connection, recording)
+        assert list(who_and_what(connection, row, home.ports.zone)) == []
     assert home.times(recording, "remarked") == 1
     assert home.rebuilt()[1] == home.facts()
     assert verify_all(home.ports).verdict == "proven"
