@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "retention": ("retention", "app"),
     "hold": ("holds", "app"),
     "dock": ("docks", "app"),
+    "terminal": ("terminal", "app"),
     "device": ("people", "device"),
     "officer": ("officers", "app"),
     "unit": ("units", "app"),

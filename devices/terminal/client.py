@@ -26,16 +26,13 @@ from typing import IO, Any
 import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-LONGEST_PAUSE_S = 8.0
-# ENDED: this recording has ended at the server; what is left begins a new one.
 OUT_OF_ORDER, ENDED, LATER = "offset-conflict", "wrong-state", (401, 408, 423, 429, 460)
 WORD = ("case", "item", "officer", "device", "place")
 
 
 def say(**told: Any) -> None:
     """One line of JSON for whoever looks on."""
-    sys.stdout.write(json.dumps({"at": time.monotonic(), **told}) + "\n")
-    sys.stdout.flush()
+    os.write(sys.stdout.fileno(), json.dumps({"at": time.monotonic(), **told}).encode() + b"\n")
 
 
 def check(is_taken: bool, answer: dict[str, Any]) -> None:
@@ -96,10 +93,10 @@ class Recording:
         return datetime.fromtimestamp(at, UTC).isoformat() if skipped else str(self.told["started_at"])
 
 
-def fragments(stream: IO[bytes]) -> Iterator[bytes]:
+def fragments(stream: IO[bytes] | None) -> Iterator[bytes]:
     """The parts of fragmented MP4: all before the first `moof`, then each `moof` with its `mdat`, if whole."""
     gathered = b""
-    while len(header := stream.read(8)) == 8:
+    while stream and len(header := stream.read(8)) == 8:
         size, kind = int.from_bytes(header[:4], "big"), header[4:]
         body = stream.read(size - 8)
         if len(body) < size - 8:
@@ -118,7 +115,6 @@ def film(recording: Recording, asked: argparse.Namespace) -> None:
     command += ["-force_key_frames", f"expr:gte(t,n_forced*{asked.fragment})", "-flush_packets", "1", "-f", "mp4"]
     command += ["-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer", "pipe:1"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as camera:
-        assert camera.stdout is not None  # noqa: S101 - it was asked for
         for data in fragments(camera.stdout):
             recording.append(data)
             say(kept=recording.count - 1, bytes=len(data))
@@ -144,6 +140,7 @@ class Server:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         digest = base64.b64encode(hashlib.sha256(sent).digest()).decode()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Digest": f"sha-256=:{digest}:"}
+        headers["Content-Type"] = "video/mp4" if isinstance(body, bytes) else "application/json"
         try:
             answer = self._pool.request(method, self._url + path, body=sent, headers=headers, redirect=False)
             told = json.loads(answer.data or b"{}")
@@ -193,7 +190,7 @@ class Sending:
             try:
                 pause_s = 0.0 if self._step() else 0.02
             except NotNow as error:
-                pause_s = max(min(max(2 * pause_s, 0.25), LONGEST_PAUSE_S), *error.args)
+                pause_s = max(min(max(2 * pause_s, 0.25), 8.0), *error.args)
                 say(waits=pause_s)
             time.sleep(pause_s)
 
@@ -226,7 +223,7 @@ class Sending:
         return True
 
     def _other(self, status: int, answer: dict[str, Any]) -> bool:
-        """What the server wants instead: another fragment, or what is left as a new recording."""
+        """What the server wants instead: another fragment; or, when it ended there, what is left as a new recording."""
         told = self._recording.told
         if answer.get("code") == OUT_OF_ORDER:
             self._recording.tell(sent=int(answer["values"]["next"]))
@@ -297,4 +294,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NotNow:
+        sys.exit("the server does not answer, or is not the one that was pinned")

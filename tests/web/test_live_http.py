@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import av
 import pytest
+from av.container import InputContainer
 
 from app import clocks
 from evidence.errors import DiskLow
@@ -305,7 +306,7 @@ def test_a_player_follows_the_recording_while_it_grows(ours: Terminal, path: str
     def play() -> None:
         url = f"http://127.0.0.1:{ours.port}/v1/live/{live}/playlist.m3u8"
         told = {"headers": f"Authorization: Bearer {ours.token}\r\n", "live_start_index": "0"}
-        with av.open(url, "r", options=told) as media:
+        with av.open(url, options=told) as media:
             shown.extend(float(frame.time or 0) for frame in media.decode(video=0))
 
     player = threading.Thread(target=play)
@@ -317,6 +318,7 @@ def test_a_player_follows_the_recording_while_it_grows(ours: Terminal, path: str
 
     assert len(shown) == 60
     with av.open(io.BytesIO(b"".join(footage()))) as whole:
+        assert isinstance(whole, InputContainer)
         assert shown == [float(frame.time or 0) for frame in whole.decode(video=0)]
 
 
