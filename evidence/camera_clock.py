@@ -19,6 +19,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _BILLION = 10**9
 _PPM = 1000  # parts in a billion
+_DAY = 86_400 * 10**6
+_STEEPEST = 10  # an offset that moves by more than a tenth of the time is no drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,13 @@ class Line:
         """When the clock showed this, were the line true."""
         start = self.anchors[0]
         return start + (shown - start - self.offset) * _BILLION // (_BILLION + self.rate)
+
+    def is_near(self, shown: int) -> bool:
+        """False when the clock cannot have shown this on the line's stretch: nothing finer need be asked."""
+        if self.since is None or self.until is None:
+            return True
+        length = max(self.until, *self.anchors) - min(self.since, *self.anchors)
+        return abs(shown - self.anchors[0] - self.offset) <= 4 * (length + self.doubt) + _DAY
 
     def doubt_at(self, moment: int) -> int:
         """How far the truth may lie from the line, either way."""
@@ -164,8 +173,12 @@ def _between(
     one: Reading, other: Reading, step: int, stretch: tuple[int, int], bounds: Bounds, *, moved_by: int = 0
 ) -> Line:
     since, until = instant_of(one.at), instant_of(other.at)
-    rate = (micros(other.offset - one.left) - step) * _BILLION // (until - since)
+    moved = micros(other.offset - one.left) - step
     doubt = micros(max(one.uncertainty, other.uncertainty))
+    if abs(moved) * _STEEPEST > until - since:
+        # Two readings close to one another: what they differ by is their doubt.
+        moved, doubt = 0, doubt + abs(moved)
+    rate = moved * _BILLION // (until - since)
     wander = bounds.wander * _PPM
     return Line(Kind.BETWEEN, *stretch, (since, until), micros(one.left) + moved_by, rate, doubt, wander)
 

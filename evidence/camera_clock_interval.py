@@ -109,7 +109,13 @@ def true_interval(
 def _possible(shown: Sequence[Shown], courses: Sequence[Sequence[Line]], sighting: Sighting) -> list[_Way]:
     """The ways that are left, the likeliest first; of what was taken before, only when no other is."""
     seen = instant_of(sighting.seen)
-    every = [_way(one, line) for one in shown for lines in courses for line in reversed(lines)]
+    every = (
+        _way(one, line)
+        for one in shown
+        for lines in courses
+        for line in reversed(lines)
+        if line.is_near(instant_of(one.at))
+    )
     could = [way for way in every if way.line.reaches(way.early, way.late) and way.early <= seen]
     if sighting.swept is None:
         return could

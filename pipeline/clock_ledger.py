@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
 from evidence import instant
@@ -103,7 +103,11 @@ def sighting_of(connection: Connection, docking: str | None, *, device: str | No
     return Sighting(began, None if emptied is None else instant.from_text(emptied["began_at"]))
 
 
-def _courses(readings: Sequence[Reading], manner: str, zone: ZoneInfo, bounds: Bounds) -> tuple[tuple[Line, ...], ...]:
+# Everything that a docking brings is asked of the same readings.
+@lru_cache(64)
+def _courses(
+    readings: tuple[Reading, ...], manner: str, zone: ZoneInfo, bounds: Bounds
+) -> tuple[tuple[Line, ...], ...]:
     """The lines of the clock: as measured, or as measured by someone who read the device's times in another zone.
 
     Where nobody said how the clock is read, and it was mostly off by just what the zone is, both may be; that the

@@ -80,7 +80,7 @@ def test_the_true_time_lies_in_the_stated_interval_of_cameras_of_every_kind() ->
     chance = seeded("the_true_time_lies_in_the_stated_interval")
     found: dict[str, list[Stated]] = defaultdict(list)
     daily: list[float] = []
-    for life in population(chance, times(100, 1000)):
+    for life in population(chance, times(60, 1000)):
         told = list(stated(life))
         found[life.kind.name] += told
         for one in told:

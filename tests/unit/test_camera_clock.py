@@ -346,6 +346,17 @@ def test_an_absurd_offset_is_no_crash(offset: timedelta) -> None:
     assert start is None or start.at.tzinfo is UTC
 
 
+def test_two_readings_a_second_apart_that_differ_by_a_second_are_no_drift() -> None:
+    second = SECOND / DAY
+    doubtful = [
+        Reading(MONDAY + day * DAY, offset, SECOND / 2)
+        for day, offset in ((0, NOTHING), (1, SECOND), (1 + second, NOTHING), (2, SECOND), (3, NOTHING))
+    ]
+    for days in (0.5, 1 + second / 2, 1.5):
+        early, late = bounds(weighed(named(face(MONDAY + days * DAY, SECOND / 2)), known(*doubtful)))
+        assert early <= MONDAY + days * DAY <= late
+
+
 def test_two_readings_of_one_moment_are_no_drift() -> None:
     told = known(reading(0, NOTHING), reading(0, 5 * SECOND), reading(1, NOTHING))
     assert weighed(named(face(MONDAY + DAY / 2)), told).early is not None
