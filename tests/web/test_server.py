@@ -101,6 +101,18 @@ def test_a_server_killed_in_the_middle_goes_on_where_it_was_and_one_that_is_stop
         assert len(home.recordings()) == 1
 
 
+def test_a_server_that_ends_does_not_wait_for_ever_and_keeps_what_came(home: Home) -> None:
+    with web_server(home) as running:
+        dock = running.dock()
+        upload = dock.create(len(DATA), filename="a.mp4")
+        line = begin_patch(dock, upload, at=0, length=len(DATA), data=DATA[:MIB])
+        running.until_held(upload)
+        until(lambda: running.files.path(upload).stat().st_size >= MIB // 2, "bytes come")
+    running.until_free(upload)
+    line.close()
+    assert running.files.offset(upload) >= MIB // 2
+
+
 def test_what_was_whole_when_the_server_was_killed_is_taken_down_at_the_next_start(server: WebServer) -> None:
     dock = server.dock()
     upload = dock.create(4, filename="a.mp4")

@@ -15,6 +15,7 @@ from storage.register import dock_rows
 from tests.support.home import NOON, open_home
 from tests.support.servers import until
 from tests.support.web_server import BYTES, Uploader, WebServer, web_server
+from web.tus import stream
 
 
 @pytest.fixture(scope="module")
@@ -328,6 +329,18 @@ def test_a_client_that_falls_silent_is_cut_off_and_keeps_what_it_sent(server: We
     with half_sent(dock, upload, b"1" * 100) as line:
         assert line.recv(100).startswith(b"HTTP/1.1 408 ")
     assert dock.look(upload).offset == 100
+
+
+def test_a_client_whose_network_vanished_is_not_kept_out_by_itself(
+    server: WebServer, dock: Uploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "_SILENT_S", 0.3)
+    upload = dock.create(10_000, filename="a.mp4")
+    with half_sent(dock, upload, b"1" * 100):
+        server.until_held(upload)
+        until(lambda: dock.patch(upload, 0, b"2" * 10).status == 409, "it is its turn again", timeout_s=2.5)
+        assert dock.patch(upload, 100, b"2" * 9900).status == 204
+    assert server.files.path(upload).read_bytes() == b"1" * 100 + b"2" * 9900
 
 
 def test_sixteen_uploads_at_once_arrive_each_as_it_is(server: WebServer) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from evidence import ids
-from evidence.errors import BadInput, Conflict, NotFound, OffsetConflict, TooLarge, Unavailable
+from evidence.errors import BadInput, Conflict, InUse, NotFound, OffsetConflict, TooLarge, Unavailable
 from pipeline import receive
 from pipeline.received_told import Told
 from storage.register import dock_rows
@@ -44,6 +44,7 @@ class Intake:
 
     context: Context
     announced: Announced = field(init=False)
+    _bodies: dict[str, Body] = field(init=False, default_factory=dict)
     threads: Executor = field(init=False, default_factory=lambda: ThreadPoolExecutor(_THREADS, "upload"))
 
     def __post_init__(self) -> None:
@@ -108,7 +109,7 @@ class Intake:
                 checksum=checksum,
                 settle_bytes=self.context.limits.settle_bytes,
             )
-            await pour(body, sink, self.threads)
+            await self._poured(identifier, body, sink)
         return await self._beside(self._took, identifier, dock)
 
     def end(self, identifier: str, dock: Row) -> None:
@@ -150,6 +151,20 @@ class Intake:
         finally:
             receive.expire(ports=here.ports, now=here.now(), after=age, is_meant=is_upload)
             self.announced.look(here.files)
+
+    async def _poured(self, identifier: str, body: Body, sink: Sink) -> None:
+        """Let a body flow, unless another does: one whose client went silent is ended, for it may be the same client.
+
+        A network that vanishes tells nobody: until it is noticed, who comes back would find its own upload in use.
+        """
+        if (other := self._bodies.get(identifier)) is not None:
+            other.give_up_if_silent()
+            raise InUse(f"{identifier} is being written to by another request")
+        self._bodies[identifier] = body
+        try:
+            await pour(body, sink, self.threads)
+        finally:
+            del self._bodies[identifier]
 
     async def _beside(self, function: Callable[..., T], *given: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.threads, partial(function, *given))

@@ -13,6 +13,7 @@ from web.tus.sink import Sink
 # Large enough that handing a block to a thread is nothing beside writing it; two of them are held at once.
 BLOCK_BYTES = 512 * 1024
 _SECOND = 1.0
+_SILENT_S = 3.0
 
 
 class Body:
@@ -21,6 +22,8 @@ class Body:
     def __init__(self, request: Request, *, silence_s: float) -> None:
         self._stream = request.stream()
         self._silence_s = silence_s
+        self._patience: asyncio.Timeout | None = None
+        self._heard = asyncio.get_running_loop().time()
         self.is_broken = False
 
     async def block(self) -> bytearray:
@@ -28,23 +31,31 @@ class Body:
         gathered = bytearray()
         try:
             # Around the waiting alone: a disk that is slow is no client that is silent.
-            async with asyncio.timeout(self._silence_s) as patience:
-                await self._gather(gathered, patience)
+            async with asyncio.timeout(self._silence_s) as self._patience:
+                await self._gather(gathered, self._patience)
         except (ClientDisconnect, TimeoutError):
             self.is_broken = True
+        finally:
+            self._patience = None
         return gathered
+
+    def give_up_if_silent(self) -> None:
+        """End the wait for a client of which nothing came for some seconds: it has come back another way."""
+        now = asyncio.get_running_loop().time()
+        if self._patience is not None and now - self._heard > _SILENT_S:
+            self._patience.reschedule(now)
 
     async def _gather(self, gathered: bytearray, patience: asyncio.Timeout) -> None:
         loop = asyncio.get_running_loop()
-        heard = loop.time()
+        self._heard = loop.time()
         while len(gathered) < BLOCK_BYTES and not self.is_broken:
             part = await anext(self._stream, None)
             if part is None:
                 return
             gathered += part
-            if loop.time() - heard > _SECOND:
-                heard = loop.time()
-                patience.reschedule(heard + self._silence_s)
+            if loop.time() - self._heard > _SECOND:
+                self._heard = loop.time()
+                patience.reschedule(self._heard + self._silence_s)
 
 
 async def pour(body: Body, sink: Sink, executor: Executor) -> int:
