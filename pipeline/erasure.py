@@ -8,7 +8,7 @@ What is put aside for a person but sealed is at rest like any other. A repeat is
 recorded once: what rested yesterday need not rest today.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
@@ -40,19 +40,18 @@ def allow_erasure(identifier: str, files: Mapping[str, str], *, dock: str, ports
         row = _open_docking(connection, identifier, dock=dock)
     offers = _promised(row, ports=ports)
     _check_names(offers, files)
-    sha256 = {offer.id: files[offer.id] for offer in offers}
     with ports.register.view() as connection:
-        _check_sealed(connection, offers, sha256)
-    _check_at_rest(offers, sha256, ports=ports)
+        _check_sealed(connection, offers, files)
+    _check_at_rest(offers, files, ports=ports)
 
     def decide(connection: Connection) -> tuple[None, Sequence[Happening]]:
         by_now = _open_docking(connection, identifier, dock=dock)
-        _check_sealed(connection, offers, sha256)
+        _check_sealed(connection, offers, files)
         if by_now["erasing_at"] is not None:
             return None, ()
         facts = {"count": len(offers), "docking": identifier}
-        detail = {"files": [_told(offer, sha256) for offer in offers]}
-        return None, [Happening("erasing", stream_of_docking(by_now), facts=facts, detail=detail)]
+        told = [{"offer": name, "path": showable(offer.path), "sha256": files[name]} for name, offer in offers.items()]
+        return None, [Happening("erasing", stream_of_docking(by_now), facts=facts, detail={"files": told})]
 
     take_down(decide, actor=f"dock:{dock}", ports=ports, now=now)
 
@@ -68,47 +67,48 @@ def _open_docking(connection: Connection, identifier: str, *, dock: str) -> Row:
     return row
 
 
-def _promised(row: Row, *, ports: Ports) -> list[Offer]:
+def _promised(row: Row, *, ports: Ports) -> dict[str, Offer]:
+    """What the manifest of a docking took, by offer id."""
     try:
-        return list(taken_offers(row, ports=ports))
+        return {offer.id: offer for offer in taken_offers(row, ports=ports)}
     except NotFound as error:
         raise Conflict(f"the manifest of docking {row['id']} is not here: send it first") from error
 
 
-def _check_names(offers: Sequence[Offer], files: Mapping[str, str]) -> None:
+def _check_names(offers: Mapping[str, Offer], files: Mapping[str, str]) -> None:
     """The manifest's files and those that the dock names are the same."""
-    missing = [offer for offer in offers if offer.id not in files]
+    missing = [offer for name, offer in offers.items() if name not in files]
     if missing:
         raise _refused("the manifest took files that are not named", missing)
-    others = sorted(set(files) - {offer.id for offer in offers})
+    others = sorted(files.keys() - offers.keys())
     if others:
         raise Conflict(f"{len(others)} files are not of this docking's manifest: {', '.join(others[: _most()])}")
 
 
-def _check_sealed(connection: Connection, offers: Sequence[Offer], sha256: Mapping[str, str]) -> None:
+def _check_sealed(connection: Connection, offers: Mapping[str, Offer], sha256: Mapping[str, str]) -> None:
     sealed: dict[str, set[str]] = {}
     for batch in _batches(offers):
-        for row in dock_rows.known_offers(connection, [offer.id for offer in batch]):
+        for row in dock_rows.known_offers(connection, batch):
             if row["sealed_at"] is not None:
                 sealed.setdefault(row["id"], set()).add(row["sha256"])
-    open_ones = [offer for offer in offers if offer.id not in sealed]
+    open_ones = [offer for name, offer in offers.items() if name not in sealed]
     if open_ones:
         raise _refused("not sealed", open_ones)
-    others = [offer for offer in offers if sha256[offer.id] not in sealed[offer.id]]
+    others = [offer for name, offer in offers.items() if sha256[name] not in sealed[name]]
     if others:
         raise _refused("sealed with another SHA-256 than the dock read", others)
 
 
-def _check_at_rest(offers: Sequence[Offer], sha256: Mapping[str, str], *, ports: Ports) -> None:
-    def rests(offer: Offer) -> bool:
+def _check_at_rest(offers: Mapping[str, Offer], sha256: Mapping[str, str], *, ports: Ports) -> None:
+    def rests(name: str) -> bool:
         try:
-            return ports.store.size(layout.original_key(sha256[offer.id])) == offer.size_bytes
+            return ports.store.size(layout.original_key(sha256[name])) == offers[name].size_bytes
         except NotFound:
             return False
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         answers = list(pool.map(rests, offers))
-    gone = [offer for offer, is_there in zip(offers, answers, strict=True) if not is_there]
+    gone = [offer for offer, is_there in zip(offers.values(), answers, strict=True) if not is_there]
     if gone:
         raise _refused("the object store does not hold them, or not whole", gone)
 
@@ -122,11 +122,7 @@ def _most() -> int:
     return dock_figures().dockings.named_when_refused
 
 
-def _told(offer: Offer, sha256: Mapping[str, str]) -> dict[str, str]:
-    return {"offer": offer.id, "path": showable(offer.path), "sha256": sha256[offer.id]}
-
-
-def _batches(offers: Sequence[Offer]) -> Iterator[list[Offer]]:
-    rest = iter(offers)
+def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(names)
     while batch := list(islice(rest, _BATCH)):
         yield batch
