@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from devices.agent.copying import read_blocks
 from devices.agent.erase import Doomed, ReadOnly, erase, remount, still_there
+from devices.agent.erase import check_listed as check_listed_all
 from devices.agent.measuring import Measuring
 from devices.agent.server_port import ErasureFile
 from devices.agent.spool_rows import SpoolFile
@@ -39,7 +40,7 @@ class Clearing:
         Raises:
             Conflict: a file has no receipt for what was read, or the server does not allow it; all stay.
             FixityMismatch: the device gives other bytes now than were received; all stay.
-            StillChanging: a file is not what was listed; those before it are gone.
+            StillChanging: a file is not what was listed; all stay, or those after it if it changed just now.
             SourceUnavailable: the device was taken out, cannot be written, or a name did not go.
             ServerUnavailable, NotSignedIn: the server cannot be asked; all stay.
         """
@@ -47,6 +48,7 @@ class Clearing:
         for row, known in self._receipted():
             if known.read_in != self._visit.docking:
                 self._read_again(row, known)
+        check_listed_all(self._visit.plug.root, self._doomed())
         # Third: allowed, and on record.
         self._desk.server.ask_erasure(self._visit.docking, self._files())
         # Fourth: from here on names go.

@@ -34,7 +34,7 @@ class StationSettings:
     keep_free_bytes: int = 1 << 30
     priority_ports: frozenset[str] = frozenset()
     remount: Path | None = None
-    copies_at_once: int = 4
+    copies_at_once: int = 16
     look_s: float = 0.5
     retry_s: float = 5.0
 

@@ -38,6 +38,17 @@ class ReadOnly(SourceUnavailable):
     """The device is mounted for reading only."""
 
 
+def check_listed(root: Path, files: Iterable[Doomed]) -> None:
+    """Return when every file that is still there is what was listed.
+
+    Raises:
+        StillChanging: one is not. SourceUnavailable: the device was taken out.
+    """
+    with open_root(root) as at:
+        for file in files:
+            _at_one(at, file, is_final=False)
+
+
 def erase(root: Path, files: Iterable[Doomed]) -> int:
     """Erase `files` from the device at `root`; how many are gone, those included that were gone before.
 
@@ -49,7 +60,7 @@ def erase(root: Path, files: Iterable[Doomed]) -> int:
     gone, folders = 0, set[str]()
     with open_root(root) as at:
         for file in files:
-            _erase_one(at, file)
+            _at_one(at, file, is_final=True)
             folders.add(file.path.rpartition("/")[0])
             gone += 1
         for folder in sorted(folders):
@@ -93,7 +104,8 @@ def remount(program: Path, port: str, how: Literal["open", "close"]) -> None:
         )
 
 
-def _erase_one(at: int, file: Doomed) -> None:
+def _at_one(at: int, file: Doomed, *, is_final: bool) -> None:
+    """Look at one file, and unlink it."""
     above, _, name = file.path.rpartition("/")
     try:
         folder = open_folder(at, above) if above else os.dup(at)
@@ -105,7 +117,8 @@ def _erase_one(at: int, file: Doomed) -> None:
         seen = os.stat(raw(name), dir_fd=folder, follow_symlinks=False)
         if not stat.S_ISREG(seen.st_mode) or (seen.st_size, seen.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
             raise StillChanging(f"is no longer what was listed: {showable(file.path)}", path=file.path)
-        os.unlink(raw(name), dir_fd=folder)
+        if is_final:
+            os.unlink(raw(name), dir_fd=folder)
     except FileNotFoundError:
         return
     except OSError as error:

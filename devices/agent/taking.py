@@ -29,7 +29,7 @@ from pipeline.dock_manifest import Row
 from storage.durable import store_errors
 
 # What opening, syncing and writing down a file costs beside its bytes.
-_FILE_COST_BYTES = 256 << 10
+_FILE_COST_BYTES = 64 << 10
 _ASKED_EVERY_BYTES = 2 << 20
 _TAIL_BYTES = 1 << 20
 CHANGED, UNREADABLE, CLASHES = "file-changed", "file-unreadable", "file-clashes"
@@ -49,21 +49,28 @@ class Taking:
         Raises:
             TakenOut, Stopped: broken off; what was copied stays.
         """
-        for row in self._visit.rows():
-            self._visit.check()
-            while not self._is_taken(row):
+        rows = self._visit.rows()
+        row = next(rows, None)
+        while row is not None:
+            # A turn is kept from file to file: a card of small files gets as many bytes of it as one of large ones.
+            with self._visit.taking_turns() as turn:
+                while row is not None and self._is_taken(row, turn):
+                    self._files, self._bytes = self._files + 1, self._bytes + (row.size_bytes or 0)
+                    self._progress(0)
+                    row = next(rows, None)
+            if row is not None:
                 self._visit.pause(self._desk.settings.retry_s)
-            self._files, self._bytes = self._files + 1, self._bytes + (row.size_bytes or 0)
-            self._progress(0)
 
-    def _is_taken(self, row: Row) -> bool:
+    def _is_taken(self, row: Row, turn: Turn) -> bool:
         """False when it has to wait: for room, or for another task that is at the same file."""
+        self._visit.check()
+        turn.spend(_FILE_COST_BYTES)
         offer = self._visit.offer(row)
         with self._desk.alone_with(offer.id) as is_mine:
             if not is_mine:
                 return False
             try:
-                self._take(row, offer)
+                self._take(row, offer, turn)
             except DiskLow as error:
                 self._visit.show(Phase.WAITING_ROOM, code=error.code, why=error.message)
                 return False
@@ -77,7 +84,7 @@ class Taking:
                 self._fault(UNREADABLE, row, error.message)
         return True
 
-    def _take(self, row: Row, offer: Offer) -> None:
+    def _take(self, row: Row, offer: Offer, turn: Turn) -> None:
         spool = self._desk.spool
         with _as_low(self._desk), open_beneath(self._visit.plug.root, self._visit.card_path(row)) as source:
             check_listed(source, row)
@@ -88,14 +95,14 @@ class Taking:
             if known is not None and known.sha256:
                 self._know(known, source, row)
             else:
-                self._copy(row, offer, source)
+                self._copy(row, offer, source, turn)
             self._desk.dockings.takes(self._visit.docking, offer.id)
 
     def _know(self, known: SpoolFile, source: BinaryIO, row: Row) -> None:
         if tail_of(source, known.size_bytes) != known.tail:
             self._fault(CLASHES, row, "a file of the same name, size and time was taken before, with other bytes")
 
-    def _copy(self, row: Row, offer: Offer, source: BinaryIO) -> None:
+    def _copy(self, row: Row, offer: Offer, source: BinaryIO, turn: Turn) -> None:
         visit, desk, spool = self._visit, self._desk, self._desk.spool
         claims = read_claims(visit.card_path(row), mtime_ns=offer.mtime_ns, side=self._side)
         origin = Origin(visit.docking, visit.plug.port, visit.serial or "", visit.is_priority)
@@ -103,13 +110,10 @@ class Taking:
         at, whole = self._kept(told, source)
         beside = desk.backup.writer(told) if desk.backup is not None and at == 0 else None
         try:
-            with visit.taking_turns() as turn:
-                visit.show(Phase.COPYING, code="", why="")
-                turn.spend(_FILE_COST_BYTES)
-                spend = _Spend(self, turn, at)
-                digest = copy_file(
-                    source, spool, offer.id, offer.size_bytes, at=at, whole=whole, beside=beside, spend=spend
-                )
+            visit.show(Phase.COPYING, code="", why="")
+            spend = _Spend(self, turn, at)
+            size = offer.size_bytes
+            digest = copy_file(source, spool, offer.id, size, at=at, whole=whole, beside=beside, spend=spend)
             check_listed(source, row)
             with spool.open(offer.id) as copy:
                 tail = tail_of(copy, offer.size_bytes)

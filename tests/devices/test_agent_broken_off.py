@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 BIG = "DCIM/video/2026-06-19/DSJ_36NCC009910_000001_20260619_100324.mp4"
 SMALL = "DCIM/video/2026-06-19/DSJ_36NCC009910_000001_20260619_101530.mp4"
-_BIG_BYTES = (3 << 23) + 4321
+_BIG_BYTES = (2 << 23) + 4321
 
 
 def need_fuse() -> None:
@@ -136,7 +136,7 @@ def test_a_killed_agent_goes_on_and_every_file_comes_once_and_whole(tmp_path: Pa
     (folder / "ports").mkdir(parents=True)
     device = DockDevice(root, serial="CAM001")
     device.plug(folder / "ports", "p1")
-    for _ in range(times(4, 40)):
+    for _ in range(times(3, 40)):
         process = subprocess.Popen([sys.executable, "-m", "tests.support.dock_station", str(folder)], cwd=ROOT)
         time.sleep(0.4 + chance.random() * 0.6)
         process.kill()
