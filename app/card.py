@@ -28,6 +28,7 @@ FILES_MAX = 10_000
 """So many files are told one by one; of the rest, only how many there are."""
 
 _HEAD_BYTES = 1 << 16
+_YEARS, _LONGEST_S = range(1970, 2200), 48 * 3600
 _QUARTER = timedelta(minutes=15)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -127,12 +128,14 @@ def _span(one: Tried, mtime_ns: int) -> tuple[datetime, datetime] | None:
     if start is None or not is_named or written is None or one.claims.value("kind") not in ("video", "audio"):
         return None
     began = datetime.fromisoformat(start.value)
+    if began.year not in _YEARS:
+        return None
     return began.replace(tzinfo=began.tzinfo or UTC), written
 
 
 def _piece(one: Tried, began: datetime, written: datetime) -> Iterator[Piece]:
     duration = Fraction((written - began) // timedelta(milliseconds=1), 1000)
-    if duration <= 0:
+    if not 0 < duration <= _LONGEST_S:
         return
     claims = one.claims
     device = claims.value("device") or ""

@@ -26,6 +26,9 @@ GAP = "sequence-gap"
 """The code of a remark: numbers of the same capture are not here."""
 
 _NEAR, _LONGEST = timedelta(seconds=6), timedelta(hours=48)
+_LONGEST_S = _LONGEST // timedelta(seconds=1)
+# What is shown nearer to the ends of the calendar has no time before or behind it.
+_YEARS = range(1000, 9000)
 _MOVING = frozenset({"video", "audio"})
 _LENS = re.compile(r"(?<=[0-9])[A-Za-z]{1,2}(?=\.[A-Za-z0-9]{1,8}$)", re.ASCII)
 _NUMBER_MAX_DIGITS = 9
@@ -147,7 +150,7 @@ def _pieces(rows: Sequence[Row]) -> list[Piece]:
 
 def _piece(row: Row) -> Piece | None:
     """A row as a piece; None when its time or its length is not known."""
-    if row["start_at"] is None or row["duration"] is None or Fraction(row["duration"]) <= 0:
+    if row["start_at"] is None or row["duration"] is None or not 0 < Fraction(row["duration"]) <= _LONGEST_S:
         return None
     claims = Claims.from_json(json.loads(row["claims"]))
     start, clock, is_fine = _shown(row, claims.best("start"))
@@ -181,11 +184,13 @@ def _shown(row: Row, said: Claim | None) -> tuple[datetime, str, bool]:
         return weighed, "mtime" if said is not None else "", False
     try:
         shown = datetime.fromisoformat(said.value)
-        if shown.tzinfo is None:
-            return shown.replace(tzinfo=UTC), said.source.value, shown.microsecond != 0
-        return shown.astimezone(UTC), f"{said.source.value}-utc", shown.microsecond != 0
-    except (ValueError, OverflowError):
+    except ValueError:
         return weighed, "", False
+    if shown.year not in _YEARS:
+        return weighed, "", False
+    if shown.tzinfo is None:
+        return shown.replace(tzinfo=UTC), said.source.value, shown.microsecond != 0
+    return shown.astimezone(UTC), f"{said.source.value}-utc", shown.microsecond != 0
 
 
 def _number(text: str | None) -> int | None:

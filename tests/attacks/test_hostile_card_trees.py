@@ -46,7 +46,9 @@ NAMES = [
     b"2023_0615_093012_001.MP4", b"2023_0615_093112_002A.MP4", b"VID_20260619_100324_002.mp4",
     b"PXL_20260619_100324123.mp4", b"seg_9999999999999.mp4", b"li@2018-04-27_16-38-16.mp4",
     b"09.30.12-10.00.00[R][0@0][0].dav", b"CJZ001-000123.mp4", b"145036.mp4", b"145536_02.mp4",
-    b"...", b"..mp4", b"..\\..\\x.mp4", b"%2e%2e", b"a\nb.mp4", b"a\tb.gpx", b"\xff\xfe.mp4", b"\xed\xa0\x80.mp4",
+    b"...", b"..mp4", b"DSJ_A1_000001_99991231_235959.mp4",
+    b"DSJ_A1_000001_00010101_000000.mp4",
+    b"..\\..\\x.mp4", b"%2e%2e", b"a\nb.mp4", b"a\tb.gpx", b"\xff\xfe.mp4", b"\xed\xa0\x80.mp4",
     "\u202e4pm.exe".encode(), "视频.mp4".encode("gb18030"), b"x" * 250 + b".mp4", b"CON", b"nul.mp4", b"-rf", b" ",
     b"dcim", b"DCIM", b"Dcim", b".hidden.mp4", b"a.part", b"$RECYCLE.BIN", b"track.gpx", b"a.nmea", b"A.NMEA",
     "VID_٢٠٢٦٠٦١٩_١٠٠٣٢٤.mp4".encode(), b"FILE" + b"9" * 200 + b".MP4",
@@ -299,6 +301,13 @@ def test_films_with_random_boxes_of_telemetry_are_no_error(tmp_path: Path) -> No
         path.write_bytes(movie(chance))
         (one,) = try_card(tmp_path).files
         assert one.container == "mp4"
+
+
+def test_names_at_the_ends_of_the_calendar_are_no_error(tmp_path: Path) -> None:
+    for day in ("99991231_235959", "00010101_000000", "20260619_100000", "20260619_100500"):
+        (tmp_path / f"DSJ_A1_000001_{day}.mp4").write_bytes(HEADS[1])
+
+    assert len(try_card(tmp_path).files) == 4
 
 
 def test_a_folder_that_is_not_there_is_an_error_of_ours(tmp_path: Path) -> None:

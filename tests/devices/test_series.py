@@ -109,6 +109,16 @@ def test_what_was_taken_off_for_a_wrong_clock_makes_no_clock_finer(home: Home, t
     assert series(home, ids[1]) == places(ids, None)
 
 
+@pytest.mark.parametrize("day", ["99991231_235959", "00010101_000000"])
+def test_a_name_at_the_ends_of_the_calendar_is_taken_like_any_other(home: Home, tmp_path: Path, day: str) -> None:
+    files = [sound(tmp_path / "card", number) for number in range(2)]
+    odd = files[1].rename(files[1].with_name(f"DSJ_{CAMERA.serial}_000001_{day}.wav"))
+    ids = taken(home, files[0], odd)
+
+    assert [home.recording(one)["state"] for one in ids] == ["indexed", "indexed"]
+    assert home.open_jobs() == []
+
+
 def test_files_of_two_docks_are_never_one_series(home: Home, tmp_path: Path) -> None:
     ids = taken(home, sound(tmp_path / "card", 0), sound(tmp_path / "another", 1))
 
