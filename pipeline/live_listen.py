@@ -38,13 +38,14 @@ _PORTS = range(1, 65_536)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to listen, as the program takes it: protocol, address with all options, demuxer, allowed protocols."""
+    """Where to listen, as the program takes it: protocol, address, options of input and output, demuxer, protocols."""
 
     protocol: str
     url: str
-    options: tuple[str, ...]
     demuxer: str
     protocols: str
+    listening: tuple[str, ...] = ()
+    rewrapping: tuple[str, ...] = ()
 
 
 def place(url: str) -> Place:
@@ -62,10 +63,11 @@ def place(url: str) -> Place:
     if port not in _PORTS or not parts.hostname or parts.username or not url.isascii() or not url.isprintable():
         raise BadInput("write rtmp://HOST:PORT/APP/KEY or srt://HOST:PORT?passphrase=…")
     if parts.scheme == "rtmp" and not asked:
-        return Place("RTMP", url, ("-listen", "1"), "flv", "rtmp,tcp")
+        return Place("RTMP", url, "flv", "rtmp,tcp", listening=("-listen", "1"))
     if parts.scheme == "srt" and set(asked) <= _SRT_OPTIONS:
         mark = "&" if asked else "?"
-        return Place("SRT", f"{url}{mark}mode=listener", (), "mpegts", "srt")
+        # AAC comes framed for a broadcast, and MP4 holds it bare: its header is moved, its packets stay.
+        return Place("SRT", f"{url}{mark}mode=listener", "mpegts", "srt", rewrapping=("-bsf:a", "aac_adtstoasc"))
     raise BadInput("only rtmp:// and srt:// are listened at, srt with passphrase, pbkeylen and latency alone")
 
 
@@ -83,9 +85,17 @@ def listen(
     """
     taker = _Taker(where.protocol, Sender(ENCODER, device), ports, now, heard)
     command = [str(program), "-nostdin", "-hide_banner", "-v", "error", "-protocol_whitelist", where.protocols]
-    command += ["-codec_whitelist", DECODER_WHITELIST, *where.options, "-f", where.demuxer, "-i", where.url]
-    command += ["-map", "0:v?", "-map", "0:a?", "-c", "copy", "-flush_packets", "1", "-f", "mp4"]
-    command += ["-frag_duration", str(figures().longest_fragment_s * 1_000_000), "-movflags", _FLAGS, "pipe:1"]
+    command += ["-codec_whitelist", DECODER_WHITELIST, *where.listening, "-f", where.demuxer, "-i", where.url]
+    command += ["-map", "0:v?", "-map", "0:a?", "-c", "copy", *where.rewrapping, "-f", "mp4"]
+    command += [
+        "-flush_packets",
+        "1",
+        "-frag_duration",
+        str(figures().longest_fragment_s * 1_000_000),
+        "-movflags",
+        _FLAGS,
+        "pipe:1",
+    ]
     try:
         with tempfile.TemporaryDirectory() as folder:
             ended = run_walled(
@@ -147,7 +157,7 @@ class _Taker:
     def _begin(self) -> str:
         began = self.now()
         name = f"{self.sender.device}_{began:%Y%m%d_%H%M%S}.mp4"
-        note = Claim("note", f"sent live over {self.protocol}; began by the server's clock", Source.OPERATOR)
+        note = Claim("note", f"sent live over {self.protocol}; began by the server's clock", Source.DEVICE_INFO)
         said = Announced(name, f"listen/{name}", "video", began, Claims((note,)))
         identifier = live.announce(said, sender=self.sender, ports=self.ports)
         self.heard(identifier)
