@@ -140,6 +140,8 @@ def _show(body: dict[str, Any], zone: tzinfo) -> None:
         ("officer", body["officer"]),
         ("catalog item", body["item"]),
         ("problem", body["problem_text"]),
+        *((word("remark", one["code"]), one["text"]) for one in body["remarks"]),
+        *((one["role"], f"{one['name']}  sha256:{one['sha256']}") for one in body["attachments"]),
         *((f"original {one['position']}", f"{one['name']}  sha256:{one['sha256']}") for one in body["originals"]),
         *((f"part {number}", _told_part(part, zone)) for number, part in enumerate(body["parts"], start=1)),
         *((made["kind"], _made(made, zone)) for made in body["derivatives"]),

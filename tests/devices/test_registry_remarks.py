@@ -53,6 +53,8 @@ def test_footage_of_a_day_on_which_the_certificate_was_not_valid_is_remarked_and
     shown = evidock("show", recording, "--json", home=home.settings.home).json
     assert [one["code"] for one in shown["remarks"]] == ["certificate-invalid"]
     assert shown["attachments"] == []
+    told = evidock("show", recording, home=home.settings.home, EVIDOCK_LANG="en").out
+    assert "certificate not valid that day" in told
 
 
 def test_the_first_and_the_last_day_are_the_agencys_days_and_both_count(home: Home, tmp_path: Path) -> None:
