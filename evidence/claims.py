@@ -47,7 +47,7 @@ class Claim:
 
     A time is ISO 8601 text: without zone when it is the camera's local clock, with one when the source
     gives it. Fields in use: device officer officer_unbound start start_date clock_zone kind mark important
-    encrypted maker import_date note case place (a case number from a terminal; `lat,lon` in decimal degrees)
+    encrypted maker import_date note case item place (number and item from a terminal; `lat,lon` in decimal degrees)
     sequence (the maker's running number) part (which file of one capture, from 1) timecode (`hh:mm:ss:ff@rate`)
     playable (`no`: kept, and of a form that we cannot show) gnss_start (by the clock of a satellite receiver).
 
