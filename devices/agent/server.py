@@ -16,6 +16,7 @@ from devices.agent.session import Session
 from devices.agent.signing import opened_receipt
 from evidence import instant
 from evidence.errors import (
+    BadInput,
     NotFound,
     NotSignedIn,
     RecordMalformed,
@@ -131,7 +132,10 @@ class HttpServer:
 
     def _put(self, file: Path, path: str) -> None:
         with store_errors("a manifest of the dock cannot be read"):
-            size = file.stat().st_size
+            try:
+                size = file.stat().st_size
+            except FileNotFoundError as error:
+                raise BadInput("a manifest of the dock is not there any more") from error
         headers = {"Content-Type": "text/tab-separated-values; charset=utf-8", "Content-Length": str(size)}
         self._session.ask("PUT", path, headers=headers, body=lambda: _blocks(file))
 

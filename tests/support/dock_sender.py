@@ -27,24 +27,39 @@ from evidence.claims import Claims
 from evidence.errors import EvidockError
 from evidence.offer import Offer
 from pipeline.docks import Invitation, invite
+from pipeline.received import ReceivedFiles
 from storage.signing import KeyFile
 from tests.support.home import Home
-from tests.support.web_server import WebServer, web_server
+from tests.support.web_server import Weather, WebServer
+from web.api.app import create_app
 from web.api.context import Context
+from web.api.limits import shipped_limits
+from web.api.sessions import Sessions
+from web.server.listening import bound, listening
 
 MTIME = 1_781_841_600_000_000_000
 
 
 @contextmanager
 def receipt_server(home: Home) -> Iterator[WebServer]:
-    """The server of a home that tells its keys, as the shipped one does."""
+    """The server of a home in a thread, as it is shipped: it tells its keys, and nothing runs its jobs."""
     records = KeyFile.load(home.settings.keys / "records.pem", home.ports.signer.name)
-
-    def with_keys(context: Context) -> Context:
-        return replace(context, server_keys=(records.verifier_key.to_text(),))
-
-    with web_server(home, read=with_keys) as server:
-        yield server
+    weather, limits = Weather(), shipped_limits()
+    context = Context(
+        ports=home.ports,
+        files=ReceivedFiles(home.ports.received),
+        sessions=Sessions(time.monotonic, home.ports.chance, limits),
+        limits=limits,
+        now=clocks.now,
+        monotonic=time.monotonic,
+        admit=weather.admit,
+        hint=weather.hints.append,
+        note=weather.note,
+        server_keys=(records.verifier_key.to_text(),),
+    )
+    app = create_app(context)
+    with bound("127.0.0.1", 0) as listener, listening(app, listener, identity=None, grace_s=1.0):
+        yield WebServer(home, listener.getsockname()[1], weather, app.state.intake)
 
 
 def enrolled_at(home: Home, folder: Path, url: str, *, name: str = "hall", fingerprint: str | None = None) -> Enrolment:

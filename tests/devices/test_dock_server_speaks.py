@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import random
+import stat
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app import clocks
+from devices.agent.server_enrolment import Enrolment, enrol
+from devices.agent.server_outbox import Outbox
+from devices.agent.server_patience import Gate
+from devices.agent.server_port import Alarm, Docking, Ending, ErasureFile
+from devices.agent.server_wire import Answer, Wire, failure
+from devices.agent.signing import opened_receipt, verifiers
+from evidence.errors import (
+    BadInput,
+    Conflict,
+    NotSignedIn,
+    RecordMalformed,
+    ServerUnavailable,
+    SignatureInvalid,
+)
+from pipeline.dock_manifest import Row, write_rows
+from pipeline.docks import Invitation, invite, revoke
+from storage.register import dock_rows
+from storage.signing import KeyFile
+from tests.support.dock_sender import Sender, enrolled_at, noise, receipt_server, sender
+from tests.support.dock_wire import Wire as Cable
+from tests.support.dock_wire import wire_to
+from tests.support.home import Home, open_home
+from tests.support.servers import until
+from tests.support.web_server import WebServer
+from web.api.app import create_app
+from web.server.certificate import own
+from web.server.listening import bound, listening
+
+NOW = datetime(2026, 6, 20, 4, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with open_home(tmp_path / "home") as made:
+        made.add_device("36NCC000001")
+        yield made
+
+
+@pytest.fixture
+def server(home: Home) -> Iterator[WebServer]:
+    with receipt_server(home) as made:
+        yield made
+
+
+@pytest.fixture
+def cable(server: WebServer) -> Iterator[Cable]:
+    with wire_to(server.port) as made:
+        yield made
+
+
+@pytest.fixture
+def dock(home: Home, cable: Cable, tmp_path: Path) -> Iterator[Sender]:
+    enrolled_at(home, tmp_path / "dock", f"http://127.0.0.1:{cable.port}")
+    with sender(tmp_path / "dock") as made:
+        yield made
+
+
+def docking(dock: Sender, manifest: Path, number: int = 0) -> Docking:
+    with manifest.open("wb") as out:
+        summary = write_rows(dock.enrolment.dock, [Row("file", "36NCC000001/a.mp4", 1, 1, None)], out)
+    return Docking(f"dkg-{'a' * 15}{'abcdef'[number]}", "p1", "36NCC000001", NOW, None, None, summary)
+
+
+# --- enrolment ----------------------------------------------------------------------------------
+
+
+def test_a_dock_keeps_its_key_and_what_was_pinned_to_itself(dock: Sender, tmp_path: Path) -> None:
+    for name in ("key.pem", "enrolment.json"):
+        assert stat.S_IMODE((tmp_path / "dock" / name).stat().st_mode) == 0o600
+    assert Enrolment.load(tmp_path / "dock") == dock.enrolment
+    assert len(dock.enrolment.server_keys) == 1
+
+
+def test_a_dock_that_is_enrolled_is_not_enrolled_over(home: Home, server: WebServer, dock: Sender) -> None:
+    code = invite(Invitation("other"), ports=home.ports, now=clocks.now()).code
+    with pytest.raises(Conflict):
+        enrol(dock.folder, url=f"http://127.0.0.1:{server.port}", code=code, name="x")
+
+
+def test_a_wrong_code_enrols_nobody(server: WebServer, tmp_path: Path) -> None:
+    with pytest.raises(NotSignedIn):
+        enrol(tmp_path / "dock", url=f"http://127.0.0.1:{server.port}", code="AAAA-BBBB-CCCC-DDDD", name="x")
+    assert not (tmp_path / "dock" / "enrolment.json").exists()
+
+
+@pytest.mark.parametrize("url", ["http://192.0.2.7:9443", "ftp://127.0.0.1/", "https://", "https://a:b@h/", "h:1"])
+def test_a_dock_speaks_plain_http_with_its_own_machine_only(url: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput):
+        enrol(tmp_path / "dock", url=url, code="x", name="x")
+
+
+def test_a_server_whose_certificate_is_not_the_pinned_one_hears_nothing(server: WebServer, tmp_path: Path) -> None:
+    mine = own(tmp_path / "tls", host="127.0.0.1", now=clocks.now())
+    other = own(tmp_path / "other", host="127.0.0.1", now=clocks.now())
+    with bound("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with listening(create_app(server.intake.context), listener, identity=mine, grace_s=1.0):
+            url = f"https://127.0.0.1:{port}"
+            pinned, wrong = (Wire(url, fingerprint=one.fingerprint) for one in (mine, other))
+            unknown = Wire(url)
+            assert pinned.send("POST", "/v1/challenges", body=b"{}").status == 400
+            with pytest.raises(ServerUnavailable, match="another certificate"):
+                wrong.send("POST", "/v1/challenges", body=b"{}")
+            with pytest.raises(ServerUnavailable, match="vouches"):
+                unknown.send("POST", "/v1/challenges", body=b"{}")
+            for one in (pinned, wrong, unknown):
+                one.close()
+
+
+# --- sessions -----------------------------------------------------------------------------------
+
+
+def test_a_server_that_was_started_anew_is_signed_in_to_again(server: WebServer, dock: Sender) -> None:
+    assert dock.server.known(["ofr-x"]) == {}
+    server.intake.context.sessions.end(dock.enrolment.dock)  # what a restart does to all
+
+    assert dock.server.known(["ofr-x"]) == {}
+
+
+def test_a_dock_that_was_revoked_is_told_so_and_keeps_all_it_has(home: Home, dock: Sender) -> None:
+    offer = dock.put("36NCC000001/a.mp4", noise(1000))
+    revoke(dock.enrolment.dock, why="stolen", ports=home.ports, now=clocks.now())
+
+    with pytest.raises(NotSignedIn):
+        dock.server.known([offer.id])
+    dock.start()
+    until(lambda: dock.troubles, "it is told")
+
+    assert {code for _, code in dock.troubles} == {"not-signed-in"}
+    assert dock.spool.bytes_path(offer.id).exists()
+    assert not dock.file(offer).is_receipted
+
+
+# --- receipts -----------------------------------------------------------------------------------
+
+
+def test_a_receipt_by_another_key_than_the_pinned_one_is_none(home: Home, dock: Sender, tmp_path: Path) -> None:
+    data = noise(1000)
+    offer = dock.put("36NCC000001/a.mp4", data)
+    with open_home(tmp_path / "stranger") as stranger, receipt_server(stranger) as other:
+        foreign = enrolled_at(stranger, tmp_path / "there", f"http://127.0.0.1:{other.port}").server_keys
+    dock.server._trusted = verifiers(foreign)
+    dock.start()
+    until(lambda: dock.is_uploaded(offer), "the file is uploaded")
+    home.drain(home.recordings()[0]["id"])
+
+    until(lambda: dock.troubles, "it is told")
+
+    assert dock.troubles[0] == (offer.id, "signature-invalid")
+    assert not dock.file(offer).is_receipted
+    assert dock.spool.release(needs_backup=False) == 0
+
+
+def test_a_receipt_for_other_bytes_lets_nothing_go(home: Home, dock: Sender) -> None:
+    offer = dock.put("36NCC000001/a.mp4", noise(1000))
+    dock.start()
+    until(lambda: dock.is_uploaded(offer), "the file is uploaded")
+    dock.spool.journal.write("UPDATE files SET sha256 = ?", ("0" * 64,))
+    home.drain(home.recordings()[0]["id"])
+
+    until(lambda: dock.troubles, "it is told")
+
+    assert dock.troubles[0] == (offer.id, "fixity-mismatch")
+    assert not dock.file(offer).is_receipted
+
+
+@pytest.mark.parametrize("note", ["", "hello\n", "a\n\n\N{EM DASH} x AAAA\n", "\N{EM DASH}" * 10])
+def test_what_is_no_signed_note_is_no_receipt(tmp_path: Path, note: str) -> None:
+    trusted = verifiers([KeyFile.create_or_load(tmp_path / "key", "log/records").verifier_key.to_text()])
+    with pytest.raises((RecordMalformed, SignatureInvalid)):
+        opened_receipt(note, trusted)
+
+
+# --- what is told later -------------------------------------------------------------------------
+
+
+def test_what_was_told_without_a_network_arrives_in_order_after_a_restart(
+    home: Home, dock: Sender, cable: Cable, tmp_path: Path
+) -> None:
+    cable.shut()
+    told = docking(dock, tmp_path / "manifest")
+    dock.server.announce_later(told, tmp_path / "manifest")
+    dock.server.tell_alarm(Alarm("36NCC000001", "binding-altered", "words", NOW))
+    dock.server.tell_end(Ending(told.id, "interrupted", 0, 0, "taken out"))
+    with pytest.raises(ServerUnavailable):
+        dock.server.tell_waiting()
+    assert dock.server.count_waiting() == 3
+
+    cable.is_open = True
+    with sender(dock.folder) as again:
+        assert again.server.tell_waiting() == 3
+        assert again.server.count_waiting() == 0
+    kinds = [event["kind"] for event in home.events("device/36NCC000001")]
+    assert [kind for kind in kinds if kind in ("docked", "device-alarm", "undocked")] == [
+        "docked",
+        "device-alarm",
+        "undocked",
+    ]
+    with home.ports.register.view() as connection:
+        row = dock_rows.docking(connection, told.id)
+    assert row is not None
+    assert row["outcome"] == "interrupted"
+
+
+def test_what_the_server_will_not_hear_is_put_aside_and_the_rest_is_told(home: Home, dock: Sender) -> None:
+    dock.server.tell_end(Ending("dkg-bbbbbbbbbbbbbbbb", "finished", 1, 1))  # a docking that nobody was told of
+    dock.server.tell_alarm(Alarm(None, "spool-full", "words", NOW))
+
+    assert dock.server.tell_waiting() == 2
+    assert dock.server.count_waiting() == 0
+    refused = list((dock.folder / "outbox" / "refused").iterdir())
+    assert [json.loads(one.read_text())["path"] for one in refused] == ["/v1/dockings/dkg-bbbbbbbbbbbbbbbb/end"]
+
+
+def test_leave_to_erase_is_asked_only_after_what_was_told_before_is_known(dock: Sender, tmp_path: Path) -> None:
+    told = docking(dock, tmp_path / "manifest")
+    dock.server.announce_later(told, tmp_path / "manifest")
+
+    with pytest.raises(Conflict):  # the switch is off; had it not been told of, there would be no such docking
+        dock.server.ask_erasure(told.id, [ErasureFile("ofr-x", "0" * 64)])
+
+    assert dock.server.count_waiting() == 0
+
+
+def test_a_manifest_that_is_gone_stops_nothing_else(dock: Sender, tmp_path: Path) -> None:
+    dock.server.announce_later(docking(dock, tmp_path / "manifest"), tmp_path / "manifest")
+    (tmp_path / "manifest").unlink()
+    dock.server.tell_alarm(Alarm(None, "spool-full", "words", NOW))
+
+    assert dock.server.tell_waiting() == 2
+    assert dock.server.count_waiting() == 0
+
+
+def test_an_entry_that_was_half_written_when_the_power_went_is_none(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    outbox.put("POST", "/v1/alarms", {"code": "a"})
+    (tmp_path / ".000000000002.json").write_bytes(b'{"meth')
+
+    again = Outbox(tmp_path)
+    again.put("POST", "/v1/alarms", {"code": "b"})
+
+    first = again.first()
+    assert first is not None
+    assert first.body == {"code": "a"}
+    again.remove(first.number)
+    second = again.first()
+    assert second is not None
+    assert second.body == {"code": "b"}
+
+
+# --- patience -----------------------------------------------------------------------------------
+
+
+class Seconds:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def pause_of(gate: Gate, clock: Seconds) -> float:
+    return gate._until - clock.now
+
+
+def test_pauses_double_up_to_a_bound_and_end_when_something_worked() -> None:
+    clock = Seconds()
+    gate = Gate(monotonic=clock, chance=lambda: 0.0, longest_s=4.0)
+    found = []
+    for _ in range(7):
+        gate.failed("down")
+        found.append(pause_of(gate, clock))
+        clock.now = gate._until
+    assert found == [0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
+    gate.worked()
+    gate.wait(threading.Event())
+    assert gate.is_open
+
+
+def test_a_server_that_says_how_long_to_wait_is_waited_for_and_chance_spreads_docks_out() -> None:
+    clock = Seconds()
+    rng = random.Random(7)
+    pauses = []
+    for _ in range(50):
+        gate = Gate(monotonic=clock, chance=rng.random)
+        gate.failed("busy", retry_after_s=10.0)
+        pauses.append(pause_of(gate, clock))
+    assert min(pauses) >= 10.0
+    assert max(pauses) <= 15.0
+    assert max(pauses) - min(pauses) > 3.0
+
+
+def test_no_server_makes_a_dock_wait_for_days() -> None:
+    clock = Seconds()
+    gate = Gate(monotonic=clock, chance=lambda: 0.0)
+    gate.failed("busy", retry_after_s=999_999.0)
+    assert pause_of(gate, clock) <= 900.0
+
+
+def test_failures_that_were_under_way_together_count_once() -> None:
+    clock = Seconds()
+    gate = Gate(monotonic=clock, chance=lambda: 0.0)
+    for _ in range(64):
+        gate.failed("cut")
+    assert pause_of(gate, clock) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        *((status, "server-unavailable") for status in (408, 429, 500, 502, 503, 507)),
+        *((401, "not-signed-in"), (404, "not-found"), (409, "conflict"), (423, "in-use"), (460, "checksum-mismatch")),
+    ],
+)
+def test_every_answer_is_an_error_of_ours(status: int, code: str) -> None:
+    found = failure(Answer(status, {"retry-after": "7"}, b"<html>no problem document</html>"))
+    assert found.code == code
+    if code == "server-unavailable":
+        assert found.values["retry_after_s"] == 7.0
+
+
+def test_an_enrolment_that_was_changed_is_not_believed(dock: Sender) -> None:
+    path = dock.folder / "enrolment.json"
+    path.write_text(json.dumps({"form": "evidock/enrolment/v1", "dock": "dck-x"}))
+    with pytest.raises(RecordMalformed):
+        Enrolment.load(dock.folder)
