@@ -32,6 +32,7 @@ from workers.rounds import Round, Rounds
 
 GRACE_S = 8.0
 _TICK_S = 0.5
+_OPEN_FILES = 65_536
 _SWEEP_S, _LIVE_S, _LINK_S = 60.0, 5.0, 2.0
 
 
@@ -192,6 +193,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _allow_many_files() -> None:
-    """Every connection and every growing file is an open one; what the system allows, we use."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Every connection and every growing file is an open one: allow us as many as we may need, if we may."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
