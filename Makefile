@@ -32,7 +32,7 @@ bench:  ## benchmarks, each beside a known tool in the same run: a table, and JS
 
 chaos:  ## the long run of every fault: a release's numbers; seed and commit are printed
 	$(PREPARE) dev
-	@EVIDOCK_CHAOS=long .venv/bin/python -m pytest -q -s --timeout=3600 tests/faults tests/web/test_tus_clients.py $(ARGS)
+	@EVIDOCK_CHAOS=long .venv/bin/python -m pytest -q -s --timeout=3600 tests/faults tests/attacks tests/web tests/devices $(ARGS)
 
 docs:  ## write the tables of docs/ that are made from the code
 	$(PREPARE) dev
