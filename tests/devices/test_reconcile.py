@@ -197,8 +197,17 @@ def test_a_device_that_should_be_back_is_named(home: Home) -> None:
 # --- on record ------------------------------------------------------------------------------------------
 
 
-def test_a_day_is_taken_down_whole_and_again_when_it_was_compared_again(home: Home, dock: Dock) -> None:
-    docked(dock, received=2)
+def test_a_day_is_taken_down_whole_and_again_when_it_was_compared_again_on_either_engine(
+    tmp_path: Path, register_settings: dict[str, str]
+) -> None:
+    with open_home(tmp_path / "home", **register_settings) as home:
+        register_device(Device("A1", is_allowed=False), ports=home.ports, now=NOON - DAY)
+        register_device(Device("A1"), ports=home.ports, now=NOON - HOUR)
+        docked(enrolled_dock(home, at=NOON - HOUR), received=2)
+        _check_taken_down(home)
+
+
+def _check_taken_down(home: Home) -> None:
     for _ in range(2):
         done = compared(home)
         record_day(done, ports=home.ports, now=NIGHT)
