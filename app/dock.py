@@ -130,7 +130,8 @@ class _Running:
         if is_online is not self._is_online:
             self._is_online = is_online
             event = "server-there" if is_online else "server-gone"
-            self._notes.note(event, "the server answers again" if is_online else "the server does not answer")
+            words = "the server answers again" if is_online else f"the server cannot: {self.figures.why}; all is kept"
+            self._notes.note(event, words)
 
     def _shown(self, state: PortState) -> None:
         with self._told:

@@ -54,6 +54,11 @@ class DockFigures:
         }
         self._ports = Gauge("evidock_dock_ports", "ports by what they do", ["phase"], registry=self._registry)
 
+    @property
+    def why(self) -> str:
+        """Why the server cannot be asked, as far as is known."""
+        return self._gate.why or "it does not answer"
+
     def told(self) -> dict[str, Any]:
         """All of it as JSON takes it.
 

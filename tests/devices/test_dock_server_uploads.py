@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
+import os
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 
 from devices.agent.spool import PIECE_BYTES
 from devices.agent.uploading_queue import Queue
+from evidence.errors import Refused, Unavailable
 from pipeline.received import ReceivedFiles
 from tests.support.dock_sender import Sender, enrolled_at, noise, receipt_server, sender
 from tests.support.dock_wire import Wire, wire_to
@@ -266,3 +270,55 @@ def test_a_port_of_priority_goes_first(dock: Sender) -> None:
 
     assert first is not None
     assert first.file.port == "p2"
+
+
+def test_a_server_whose_disk_is_full_is_waited_for_and_nothing_leaves_the_dock_meanwhile(tmp_path: Path) -> None:
+    data, place = noise(3 * PIECE_BYTES), tmp_path / "home"
+    with (
+        tmpfs(place, mib=64),
+        open_home(place) as home,
+        receipt_server(home, retry_s=1) as server,
+        wire_to(server.port) as wire,
+    ):
+        enrolled_at(home, tmp_path / "dock", f"http://127.0.0.1:{wire.port}")
+        wire.bytes_a_second = 32 * MIB
+        with sender(tmp_path / "dock") as dock:
+            offer = dock.put("36NCC000001/a.mp4", data)
+            dock.start()
+            until(lambda: dock.file(offer).uploaded_bytes >= PIECE_BYTES, "a piece is there", pause_s=0.005)
+            ballast = fill(place)
+            until(lambda: not dock.gate.is_open, "the dock knows that the server cannot")
+            assert dock.gate.why
+            time.sleep(1.0)
+            assert not dock.is_uploaded(offer)
+            assert dock.spool.release(needs_backup=False) == 0
+            with pytest.raises((Unavailable, Refused)):
+                dock.server.ask_erasure("dkg-aaaaaaaaaaaaaaaa", [])
+
+            ballast.unlink()
+            until(lambda: dock.is_uploaded(offer), "the file is uploaded")
+            home.drain(home.recordings()[0]["id"])
+            until(lambda: dock.file(offer).is_receipted, "the receipt came")
+            assert home.holds(data, hashlib.sha256(data).hexdigest())
+            assert dock.online[-1]
+
+
+@contextmanager
+def tmpfs(folder: Path, *, mib: int) -> Iterator[None]:
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts a disk")
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "dock-test", str(folder)], check=True)  # noqa: S607
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S607
+
+
+def fill(folder: Path) -> Path:
+    """A file that takes all the room there is."""
+    path = folder / "ballast"
+    with suppress(OSError), path.open("wb", buffering=0) as out:
+        while out.write(b"\0" * (1 << 16)):
+            pass
+    return path

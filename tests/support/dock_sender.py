@@ -41,10 +41,10 @@ MTIME = 1_781_841_600_000_000_000
 
 
 @contextmanager
-def receipt_server(home: Home) -> Iterator[WebServer]:
+def receipt_server(home: Home, **figures: int) -> Iterator[WebServer]:
     """The server of a home in a thread, as it is shipped: it tells its keys, and nothing runs its jobs."""
     records = KeyFile.load(home.settings.keys / "records.pem", home.ports.signer.name)
-    weather, limits = Weather(), shipped_limits()
+    weather, limits = Weather(), replace(shipped_limits(), **figures)
     context = Context(
         ports=home.ports,
         files=ReceivedFiles(home.ports.received),
