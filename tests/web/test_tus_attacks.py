@@ -326,6 +326,7 @@ def test_what_a_long_request_brought_lasts_while_it_goes_on(server: WebServer, d
     upload = dock.create(8 << 20, filename="a.mp4")
     with half_sent(dock, upload, b"1" * (5 << 20), length=8 << 20):
         until(lambda: dock.look(upload).offset >= 4 << 20, "what came long ago lasts", timeout_s=5)
+        assert server.is_held(upload), "and more may come"
 
 
 def test_a_client_that_falls_silent_is_cut_off_and_keeps_what_it_sent(server: WebServer, dock: Uploader) -> None:
