@@ -125,6 +125,10 @@ def test_no_leave_when_the_dock_leaves_out_a_file_of_its_manifest(dock: Station,
     docking = dock.docked("CAM1", card)
     dock.sealed(first, card[first])
 
+    words = refused(dock.ask_erasure(docking, {first: card[first]}))
+    assert "not named" in words
+    assert second in words
+    dock.sealed(second, card[second])
     assert second in refused(dock.ask_erasure(docking, {first: card[first]}))
 
 
