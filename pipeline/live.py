@@ -157,13 +157,13 @@ def take(identifier: str, number: int, data: bytes, *, sha256: bytes, sender: Se
         if live.pieces[number][1] != sha256.hex():
             raise Conflict(f"fragment {number} is here already, with other bytes", number=number)
         return
-    _refuse_closed(live)
+    _refuse_closed(live.closed)
     if number > live.next:
         raise OffsetConflict(f"fragment {live.next} comes next, not {number}", next=live.next)
     try:
         with files.appending(identifier, at=live.size_bytes, limit=figures().recording_bytes) as piece:
             # Once more, now that nobody else can close it.
-            _refuse_closed(look(identifier, sender=sender, files=files))
+            _refuse_closed(files.told(identifier).extra[MARK]["closed"])
             piece.write(data)
             piece.commit(sha256)
     except OffsetConflict:
@@ -180,8 +180,8 @@ def _check_fragment(number: int, data: bytes, sha256: bytes) -> None:
         raise ChecksumMismatch("the fragment has another SHA-256 than was announced; send it again")
 
 
-def _refuse_closed(live: Live) -> None:
-    if live.closed is not None:
+def _refuse_closed(closed: dict[str, Any] | None) -> None:
+    if closed is not None:
         raise WrongState("this recording has ended here; what follows begins a new one that continues it")
 
 
