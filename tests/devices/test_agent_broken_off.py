@@ -159,7 +159,7 @@ def test_a_spool_that_is_full_waits_tells_and_goes_on_by_itself(tmp_path: Path) 
     names: dict[str, bytes | int] = {f"DCIM/100MEDIA/FILE{number:04}.MP4": 6 << 20 for number in range(6)}
     device = DockDevice(card(tmp_path / "card", names), serial="CAM001")
     before = files_of(device.card)
-    for folder, settings in (("low", {"keep_free_bytes": 2 << 20}), ("full", {"keep_free_bytes": -(1 << 30)})):
+    for folder, settings in (("low", {"keep_free_bytes": 6 << 20}), ("full", {"keep_free_bytes": -(1 << 30)})):
         server = KindServer(TAKEN, takes_files=False)
         with tmpfs(tmp_path / folder, mib=22), station(tmp_path / folder, server, **settings) as running:
             # The folder of ports is on this small disk, too: a device is a mount there, as it is in life.
@@ -168,6 +168,7 @@ def test_a_spool_that_is_full_waits_tells_and_goes_on_by_itself(tmp_path: Path) 
             with bound(device.card, port):
                 state = running.wait(Phase.WAITING_ROOM)
                 assert (state.code, state.is_removable) == ("disk-low", False)
+                assert shutil.disk_usage(tmp_path / folder).free >= settings["keep_free_bytes"]
                 time.sleep(0.3)
                 assert server.codes() == ["spool-full"], "told once"
                 server.takes_files = True

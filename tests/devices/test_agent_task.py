@@ -104,13 +104,16 @@ def test_a_file_that_grows_after_it_was_copied_is_not_erased(tmp_path: Path) -> 
     assert server.erasures == []
 
 
-def test_a_file_that_changes_between_the_list_and_its_copy_is_a_fault_and_nothing_is_erased(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["grew", "was written anew"])
+def test_a_file_that_changes_between_the_list_and_its_copy_is_a_fault_and_nothing_is_erased(
+    how: str, tmp_path: Path
+) -> None:
     device = DockDevice(card(tmp_path / "card", FILES))
     server = KindServer(TAKEN_AND_ERASED, is_down=True)
     with station(tmp_path / "s", server) as running:
         root = device.plug(running.ports, "p1")
         running.wait(Phase.WAITING_NETWORK)
-        with (root / next(iter(FILES))).open("ab") as file:
+        with (root / next(iter(FILES))).open("ab" if how == "grew" else "r+b") as file:
             file.write(b"more")
         server.is_down = False
         state = running.wait(Phase.FAULT)
