@@ -22,6 +22,7 @@ from pipeline.received import ReceivedFiles
 from storage import layout
 from storage.register import dock_rows, search
 from tests.support.cameras import luma_of, tiny_clip
+from tests.support.chaos import is_long
 from tests.support.home import Home, open_home
 from tests.support.live_footage import SERIAL, footage
 from tests.support.servers import until
@@ -97,7 +98,7 @@ def original(home: Home, recording: str) -> bytes:
     return home.ports.store.read(layout.original_key(row["sha256"]), limit=row["size_bytes"])
 
 
-@pytest.mark.parametrize("protocol", ["rtmp", "srt"])
+@pytest.mark.parametrize("protocol", ["rtmp", "srt"] if is_long() else ["rtmp"])
 def test_what_a_device_sends_is_a_recording_picture_for_picture(home: Home, protocol: str) -> None:
     if protocol == "rtmp":
         recording = sent_to(home, f"rtmp://127.0.0.1:{free_port()}/live/door", "-f", "flv")

@@ -37,6 +37,7 @@ from pipeline.received import ReceivedFiles
 from storage import layout
 from storage.register import dock_rows, search
 from tests.support.cameras import shown
+from tests.support.command import evidock
 from tests.support.home import Home, open_home
 from tests.support.live_footage import (
     BEGAN,
@@ -436,12 +437,14 @@ def test_killed_between_the_arrival_and_the_remark_the_next_sweep_adds_it_once(h
     assert home.story(recording) == ["arrived", "remarked"]
 
 
-def test_the_record_alone_brings_remarks_and_attachments_back(home: Home) -> None:
+def test_an_audit_proves_remarks_and_attachments_and_the_record_alone_brings_them_back(home: Home) -> None:
     end(home, begin(home.ports, footage()), told={"case": "2026-017"})
     begin(home.ports, footage()[:2], path="live/two.mp4")
     cut_off(home)
     home.publish()
 
+    said = evidock("verify", "--all", home=home.settings.home)
+    assert said.status == 0, said
     _, remade = home.rebuilt()
     live_rows = home.facts()
     assert len(live_rows["attachments"]) == 2
