@@ -115,8 +115,10 @@ class Taking:
             size = offer.size_bytes
             digest = copy_file(source, spool, offer.id, size, at=at, whole=whole, beside=beside, spend=spend)
             check_listed(source, row)
-            with spool.open(offer.id) as copy:
-                tail = tail_of(copy, offer.size_bytes)
+            tail = digest.hex
+            if size > _TAIL_BYTES:
+                with spool.open(offer.id) as copy:
+                    tail = tail_of(copy, size)
             # A file that was gone on with was not read whole: it is read again before it may be erased.
             spool.copied(offer.id, digest.hex, tail=tail, docking=visit.docking if at == 0 else None)
             desk.copied()
