@@ -63,9 +63,10 @@ def check_packages() -> None:
     import devices
     import pipeline
     import storage
+    import web
     import workers
 
-    ours = (evidence, storage, pipeline, devices, workers)
+    ours = (evidence, storage, pipeline, devices, workers, web)
     homes = {package: Path(next(iter(package.__path__))).parent for package in ours}
     if len(set(homes.values())) != 1:
         told = ", ".join(f"{package.__name__} from {home}" for package, home in homes.items())
