@@ -40,9 +40,9 @@ class Sent:
             self.cuts += cuts
 
 
-def end_of_piece(at: int, size_bytes: int) -> int:
+def end_of_piece(at: int, size_bytes: int, piece_bytes: int = PIECE_BYTES) -> int:
     """Where the piece ends that the byte number `at` of a file lies in."""
-    return min((at // PIECE_BYTES + 1) * PIECE_BYTES, size_bytes)
+    return min((at // piece_bytes + 1) * piece_bytes, size_bytes)
 
 
 def blocks(descriptor: int, at: int, end: int, sent: Sent) -> Iterator[memoryview]:

@@ -146,7 +146,9 @@ class Uploads:
         offer, size = transfer.file.offer, transfer.file.size_bytes
         offset = offset_of(self._session, path)
         if offset is not None and offset <= size:
-            transfer.offset = offset
+            if transfer.tried_at is not None:  # the piece may have come to count, and its answer was lost
+                self.sent.add(acknowledged=max(0, offset - transfer.tried_at))
+            transfer.offset, transfer.tried_at = offset, None
             self._spool.set_uploaded(offer, offset)
         else:
             self._lost(transfer)
@@ -172,6 +174,7 @@ class Uploads:
         with reader:
             descriptor = reader.fileno()
             digest = self._digest(transfer, descriptor, at, end)
+            transfer.tried_at = at
             try:
                 reached = send_piece(
                     self._session, path, descriptor=descriptor, at=at, end=end, digest=digest, sent=self.sent
@@ -186,9 +189,11 @@ class Uploads:
                 return
             except EvidockError:
                 self.sent.add(cuts=int(self.sent.bytes != before))
+                self._queue.broke_off()
                 raise
         self.sent.add(acknowledged=reached - at, pieces=1)
-        transfer.offset = reached
+        self._queue.landed()
+        transfer.offset, transfer.tried_at = reached, None
         self._spool.set_uploaded(file.offer, reached)
 
     def _digest(self, transfer: Transfer, descriptor: int, at: int, end: int) -> bytes:

@@ -28,6 +28,7 @@ _LOOK_S = 0.05
 # Where a port has run dry it is looked sooner; of the time, one part in so many is spent on looking at most.
 _LOOK_SHARE = 5
 _TURN = PIECE_BYTES >> 8
+_SMALLEST_PIECE = 1 << 18
 
 
 @dataclass(slots=True)
@@ -45,11 +46,13 @@ class Transfer:
     is_busy: bool = False
     aimed_at: int = 0  # where its piece under way ends, and what its port was charged for it
     charged: int = 0
+    piece_bytes: int = PIECE_BYTES
+    tried_at: int | None = None  # where a piece began that was sent and not answered
 
     @property
     def end(self) -> int:
         """Where the next piece ends."""
-        return end_of_piece(self.offset or 0, self.file.size_bytes)
+        return end_of_piece(self.offset or 0, self.file.size_bytes, self.piece_bytes)
 
     def has_work(self) -> bool:
         """True when there is something to ask or to send of it now."""
@@ -68,6 +71,7 @@ class Queue:
         self._transfers: dict[str, Transfer] = {}
         self._charged: dict[str, int] = {}
         self._active: set[str] = set()
+        self._piece_bytes = PIECE_BYTES
         self._look_at = self._look_not_before = float("-inf")
 
     def take(self) -> Transfer | None:
@@ -80,6 +84,8 @@ class Queue:
             self._look()
             now = self._monotonic()
             ready = [one for one in self._transfers.values() if not one.is_busy and one.not_before <= now]
+            for one in ready:
+                one.piece_bytes = self._piece_bytes
             ready = [one for one in ready if one.has_work()]
             self._join({one.file.port for one in self._transfers.values() if one.is_busy} | _ports(ready))
             if not ready:
@@ -99,6 +105,16 @@ class Queue:
                 self._transfers.pop(transfer.file.offer, None)
                 if not any(one.file.port == transfer.file.port for one in self._transfers.values()):
                     self._look_at = self._look_not_before
+
+    def landed(self) -> None:
+        """A piece came to count: the next may be larger, up to 8 MiB."""
+        with self._lock:
+            self._piece_bytes = min(self._piece_bytes * 2, PIECE_BYTES)
+
+    def broke_off(self) -> None:
+        """A piece was cut: the next are smaller, so that a wire that is cut often still carries some whole."""
+        with self._lock:
+            self._piece_bytes = max(self._piece_bytes // 2, _SMALLEST_PIECE)
 
     def _turn(self, transfer: Transfer) -> tuple[bool, int, bool, str]:
         file = transfer.file

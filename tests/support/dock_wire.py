@@ -39,6 +39,7 @@ class Wire:
     bytes_a_second: int = 0
     change: Callable[[bytes], bytes] | None = None
     is_open: bool = True
+    answers_to_lose: int = 0
     broken: int = 0
     bytes_out: int = 0
     port: int = field(init=False)
@@ -98,6 +99,9 @@ class Wire:
             while data := source.recv(_BLOCK):
                 if is_out:
                     data = self._weathered(pair, data)
+                elif self.answers_to_lose and data.startswith(b"HTTP/1.1 204"):
+                    self.answers_to_lose -= 1
+                    break
                 sink.sendall(data)
         except OSError:
             pass
