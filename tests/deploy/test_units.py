@@ -2,14 +2,17 @@
 """This is where systemd's own tools read the units, and make the account and folders that they need."""
 
 import configparser
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.tools import DEPLOY, run, tool
 from tests.support.footage import missing
+from tests.support.servers import until
 
 SYSTEMD = DEPLOY / "systemd"
 DOCK = DEPLOY / "dock"
@@ -25,7 +28,7 @@ EXPOSED = {
     "evidock-agent.service": 1.8,
     "evidock-port@.service": 1.9,
     # Only root remounts; it runs one program for a moment.
-    "evidock-writable@.service": 3.0,
+    "evidock-writable@.service": 3.4,
     "evidock-verify.service": 1.8,
     "evidock-backup.service": 1.8,
     "evidock-drill.service": 1.8,
@@ -159,11 +162,50 @@ def test_a_card_is_mounted_so_that_nothing_on_it_runs_and_nothing_is_written_to_
     assert "--fsck=no" in mount
 
 
-def test_a_card_is_writable_for_the_agent_alone_and_still_nothing_on_it_runs() -> None:
+AGENT = """
+set -eu
+mkdir -p "$1/port" && mount -t tmpfs -o ro,nosuid,nodev,noexec none "$1/port"
+mount --make-rslave /
+echo $$ > "$1/pid"
+exec sleep 60
+"""
+
+
+def remounted(name: str, pid: int, port: Path) -> None:
+    """Do what the unit does at its start or stop, for an agent that is this process."""
+    words = shlex.split(unit("evidock-writable@.service")[name].replace("$$", "$"))
+    script = words[2].replace('"$(systemctl show --property=MainPID --value evidock-agent.service)"', str(pid))
+    assert "systemctl" not in script
+    done = run(words[0], words[1], script, "sh", port)
+    if "Operation not permitted" in done.stderr or "Permission denied" in done.stderr:
+        missing("root", remedy="mounts are made by root alone")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_card_is_writable_for_the_agent_alone_while_it_clears(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        missing("root", remedy="mounts are made by root alone")
+    with subprocess.Popen(["unshare", "--mount", "sh", "-c", AGENT, "sh", str(tmp_path)]) as agent:  # noqa: S607
+        try:
+            until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text("utf-8"), "the agent runs")
+            seen = Path(f"/proc/{agent.pid}/root{tmp_path}/port")
+            with pytest.raises(OSError, match="Read-only"):
+                (seen / "one").touch()
+            remounted("ExecStart", agent.pid, tmp_path / "port")
+            (seen / "one").touch()
+            assert not list((tmp_path / "port").iterdir())  # nobody else has it mounted
+            remounted("ExecStop", agent.pid, tmp_path / "port")
+            with pytest.raises(OSError, match="Read-only"):
+                (seen / "two").touch()
+        finally:
+            agent.kill()
+
+
+def test_nothing_on_a_writable_card_runs_and_nothing_makes_one_at_boot() -> None:
     found = unit("evidock-writable@.service")
-    assert shlex.split(found["ExecStart"])[1:3] == ["-o", "remount,rw,nosuid,nodev,noexec,noatime"]
-    assert shlex.split(found["ExecStop"])[1:3] == ["-o", "remount,ro,nosuid,nodev,noexec,noatime"]
-    assert "[Install]" not in unit_file("evidock-writable@.service").read_text("utf-8")  # nothing starts it at boot
+    assert "remount,rw,nosuid,nodev,noexec,noatime" in found["ExecStart"]
+    assert "remount,ro,nosuid,nodev,noexec,noatime" in found["ExecStop"]
+    assert "[Install]" not in unit_file("evidock-writable@.service").read_text("utf-8")
 
 
 @pytest.mark.parametrize("port", ["", "../1", "1;reboot", "1 2", "a-b", "é"])
