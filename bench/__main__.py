@@ -14,11 +14,13 @@ from rich.console import Console
 
 from app import clocks
 from bench.clips import measure_clips
+from bench.docks.copying import measure_copying
+from bench.docks.receipts import measure_receipts
 from bench.hashing import measure_hashing
 from bench.ingest import measure_ingest
 from bench.linking.measure import measure_linking
 from bench.overhead import measure_overhead
-from bench.report import LINKING, RETENTION, SCALE, SPINE, Circumstances, print_result, write_json, write_page
+from bench.report import DOCKS, LINKING, RETENTION, SCALE, SPINE, Circumstances, print_result, write_json, write_page
 from bench.result import Result
 from bench.retention.sweeping import measure_sweep
 from bench.scale.docks import Load, measure_docks
@@ -46,6 +48,10 @@ SCALE_RUNS: Mapping[str, Measure] = {
 }
 RETENTION_RUNS: Mapping[str, Measure] = {"sweep": lambda _: measure_sweep()}
 LINKING_RUNS: Mapping[str, Measure] = {"linking": lambda _: measure_linking()}
+DOCKS_RUNS: Mapping[str, Measure] = {
+    "copying": lambda folder: measure_copying(folder, repeats=5),
+    "receipts": lambda folder: measure_receipts(folder, repeats=3),
+}
 # A look in a few minutes, at sizes that say little: nothing is written.
 BRIEF_RUNS: Mapping[str, Measure] = {
     "register": lambda _: measure_register(sizes=(300, 1_000, 3_000), rounds=50),
@@ -58,6 +64,7 @@ SUITES = {
     "scale": (SCALE_RUNS, SCALE),
     "retention": (RETENTION_RUNS, RETENTION),
     "linking": (LINKING_RUNS, LINKING),
+    "docks": (DOCKS_RUNS, DOCKS),
 }
 
 

@@ -45,6 +45,13 @@ Written by `python -m bench linking`, which makes the months anew, counts, print
 that was left unfiled, with its likeliest case. How it works: [linking](../operate/linking.md).
 """
 
+DOCKS = """# How fast a dock station is
+
+Written by `make bench ARGS=docks`, which measures everything anew, prints these tables and writes this page and
+[docks.json](docks.json). It takes some minutes and up to 9 GiB of a temporary folder (`TMPDIR`), which must be on a
+disk: `fsync` in memory costs nothing. Trust the ratios: both sides of each were measured in turn, in one run.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:

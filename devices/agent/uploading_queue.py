@@ -29,6 +29,7 @@ _LOOK_S = 0.05
 _LOOK_SHARE = 5
 _TURN = PIECE_BYTES >> 8
 _SMALLEST_PIECE = 1 << 18
+_STEADY = 8
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class Queue:
         self._charged: dict[str, int] = {}
         self._active: set[str] = set()
         self._piece_bytes = PIECE_BYTES
+        self._landed = 0
         self._look_at = self._look_not_before = float("-inf")
 
     def take(self) -> Transfer | None:
@@ -107,14 +109,16 @@ class Queue:
                     self._look_at = self._look_not_before
 
     def landed(self) -> None:
-        """A piece came to count: the next may be larger, up to 8 MiB."""
+        """A piece came to count: after some in a row the next may be larger, up to 8 MiB."""
         with self._lock:
-            self._piece_bytes = min(self._piece_bytes * 2, PIECE_BYTES)
+            self._landed += 1
+            if self._landed >= _STEADY:
+                self._landed, self._piece_bytes = 0, min(self._piece_bytes * 2, PIECE_BYTES)
 
     def broke_off(self) -> None:
         """A piece was cut: the next are smaller, so that a wire that is cut often still carries some whole."""
         with self._lock:
-            self._piece_bytes = max(self._piece_bytes // 2, _SMALLEST_PIECE)
+            self._landed, self._piece_bytes = 0, max(self._piece_bytes // 2, _SMALLEST_PIECE)
 
     def _turn(self, transfer: Transfer) -> tuple[bool, int, bool, str]:
         file = transfer.file

@@ -84,7 +84,7 @@ def test_pieces_shrink_while_the_wire_is_cut_and_grow_again(dock: Sender) -> Non
     for _ in range(20):
         queue.broke_off()
     assert size() == 256 << 10
-    for _ in range(20):
+    for _ in range(100):
         queue.landed()
     assert size() == PIECE_BYTES
 
