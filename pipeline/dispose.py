@@ -19,7 +19,7 @@ from evidence.errors import LogInconsistent, Refused, StillLocked, WrongState
 from evidence.ids import stream_of
 from evidence.lifecycle import State
 from evidence.note import open_note
-from pipeline import scratch, spool
+from pipeline import receive, scratch, spool
 from pipeline.disposal_list import DecisionOf, DisposalList, changes, check_same, read_list, refuse_changed
 from pipeline.outcome import about
 from pipeline.ports import Ports, Progress, unheard
@@ -221,6 +221,7 @@ def _finish(entry: Entry, order: _Order) -> StillLocked | None:
         _check_begun(connection, entry, order)
         plan = plan_of(connection, recording)
     spool.spooled(ports.spool, recording).clear()
+    receive.forget(recording, ports=ports)
     try:
         # (3) and (4): each removal asks for what it removed.
         taken = [one for name, door in order.places.items() for one in take_away(plan, name, door, now=order.now)]

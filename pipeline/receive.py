@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from evidence import ids
 from evidence.errors import EvidockError, InUse, NotFound, OffsetConflict
 from pipeline.arrive import Arrival, arrive
 from pipeline.ports import Ports
@@ -57,6 +58,23 @@ def sweep(*, ports: Ports, now: datetime) -> list[str]:
             failed.append(error)
     if failed:
         raise failed[0]
+    return forgotten
+
+
+def forget(recording: str, *, ports: Ports) -> list[str]:
+    """Remove what of a recording still rests as it came in; returns what was removed. Repeats change nothing.
+
+    Raises:
+        StoreUnavailable, InUse: worth another try. RecordMalformed: a file here is broken.
+    """
+    files = ReceivedFiles(ports.received)
+    forgotten = []
+    for identifier in files.ids():
+        with suppress(NotFound):  # the server was quicker
+            told = files.told(identifier)
+            if told.length is not None and ids.recording_id(told.offer().id) == recording:
+                files.remove(identifier)
+                forgotten.append(identifier)
     return forgotten
 
 

@@ -18,7 +18,7 @@ from pipeline.disposal_list import DisposalList
 from pipeline.outcome import about
 from pipeline.ports import Ports
 from storage import layout
-from storage.register import ends, search
+from storage.register import dock_rows, ends, search
 from storage.register.search import Connection, Row
 from storage.removal import Removed, Remover
 
@@ -55,8 +55,12 @@ def plan_of(connection: Connection, recording: str) -> Plan:
     row, original = search.recording(connection, recording), search.original(connection, recording)
     made = search.derivatives_of(connection, recording)
     shared = {one["sha256"]: ends.living_holders(connection, one["sha256"], but=recording) for one in made}
-    kept = {layout.derivative_key(sha256): others for sha256, others in shared.items() if others}
-    keys = [layout.derivative_key(sha256) for sha256, others in shared.items() if not others]
+    holders = {layout.derivative_key(sha256): others for sha256, others in shared.items()}
+    for one in dock_rows.attachments_of(connection, recording):
+        others = ends.living_attachment_holders(connection, one["sha256"], but=recording)
+        holders[layout.attachment_key(one["sha256"])] = others
+    kept = {key: others for key, others in holders.items() if others}
+    keys = [key for key, others in holders.items() if not others]
     keys += original_keys(original["sha256"])
     return Plan(row, original, tuple(made), (*_envelopes(keys), *keys), kept)
 

@@ -17,12 +17,12 @@ from storage.objects import check_key
 MISSING = "not there"
 """The answer that proves: what was asked for is not there any more."""
 
-_MAY_GO = ("originals/", "derivatives/", "envelopes/")
+_MAY_GO = ("originals/", "derivatives/", "attachments/", "envelopes/")
 _STAYS = ".receipt"
 
 
 def check_removable(key: str) -> str:
-    """Return `key` when things of its kind may ever go: footage, what was made of it, the keys it is wrapped in.
+    """Return `key` when things of its kind may ever go: footage, what was made of it or came with it, wrapped keys.
 
     The custody log, details and receipts hold no footage and are what remains to be asked: they go through no door.
 
@@ -33,7 +33,9 @@ def check_removable(key: str) -> str:
     """
     check_key(key)
     if not key.startswith(_MAY_GO) or key.endswith(_STAYS):
-        raise Refused(f"{key} is never removed: only footage and what was made of it may go", key=key)
+        raise Refused(
+            f"{key} is never removed: only footage, what was made of it and what came with it may go", key=key
+        )
     return key
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from evidence import instant
 from evidence.custody import CustodyEvent
 from evidence.errors import RecordMalformed
+from pipeline.audit.endings import Endings, Fate
 from pipeline.audit.records import Attached, attached_of, manifest_of
 from pipeline.audit.sheet import StoreSheet
 from storage import layout
@@ -62,7 +63,7 @@ class Devices:
 
 
 def check_devices(heard: Devices, *, sheet: StoreSheet) -> None:
-    """Every device list and every attachment is there, byte for byte.
+    """Every device list is there, byte for byte.
 
     A list of a docking that is open, cut off or refused may not have come yet: that it is not there is no finding.
 
@@ -80,8 +81,21 @@ def check_devices(heard: Devices, *, sheet: StoreSheet) -> None:
             sheet.blame(key, "altered", f"{what}: its bytes have the digest {found.hex}")
     if awaited:
         sheet.remark(f"{awaited} device lists have not come: their dockings did not finish")
+
+
+def check_attachments(heard: Devices, endings: Endings, *, sheet: StoreSheet) -> None:
+    """Every attachment is there, byte for byte, until all recordings that it came along with were disposed of.
+
+    Raises:
+        StoreUnavailable: nothing was decided.
+    """
     for sha256, one in heard.attached.items():
         key, what = layout.attachment_key(sha256), f"{one.role} of {one.recording}"
+        fates = {endings.fate_of(recording) for recording, _, its in heard.rows["attachments"] if its == sha256}
+        if fates <= {Fate.GONE, Fate.GOING}:
+            if fates == {Fate.GONE} and key not in endings.kept and sheet.store.exists(key):
+                sheet.blame(key, "not-gone", f"{what} was disposed of, and this is still there, or again")
+            continue
         found = sheet.measure(key, why=what)
         if found is not None and (found.hex, found.size_bytes) != (sha256, one.size_bytes):
             sheet.blame(key, "altered", f"{what}: found {found}, recorded {one.size_bytes} bytes")

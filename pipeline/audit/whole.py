@@ -10,7 +10,7 @@ from evidence.ids import stream_of
 from evidence.verdict import CheckReport
 from pipeline.audit.checkpoints import Checkpoints, check_anchors, check_tokens, spare_tokens
 from pipeline.audit.clip import verify_clip
-from pipeline.audit.devices import check_devices
+from pipeline.audit.devices import check_attachments, check_devices
 from pipeline.audit.disposals import check_disposals, read_detail
 from pipeline.audit.keeping import read_filings
 from pipeline.audit.ledger import EVENTS_TABLE, Ledger, Told
@@ -139,6 +139,7 @@ def _check_store(told: Told, checkpoints: Checkpoints, ports: Ports, *, sheet: S
         _check_original(measured, told, ports, sheet=sheet)
     check_derivatives(told, sheet=sheet)
     check_devices(told.devices, sheet=sheet)
+    check_attachments(told.devices, told.endings, sheet=sheet)
 
 
 def _check_original(measured: Measured, told: Told, ports: Ports, *, sheet: StoreSheet) -> None:

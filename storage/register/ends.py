@@ -14,6 +14,7 @@ from storage.register.answers import Row, all_rows, one_row
 from storage.register.schema import (
     appraisals,
     archives,
+    attachments,
     derivatives,
     disposal_entries,
     disposals,
@@ -180,6 +181,17 @@ def living_holders(connection: Connection, sha256: str, *, but: str) -> list[str
         )
     )
     return list(connection.scalars(wanted.order_by(derivatives.c.recording)))
+
+
+def living_attachment_holders(connection: Connection, sha256: str, *, but: str) -> list[str]:
+    """Other recordings that these very bytes came along with, and that are not disposed of."""
+    wanted = (
+        select(attachments.c.recording)
+        .join(recordings, recordings.c.id == attachments.c.recording)
+        .where(attachments.c.sha256 == sha256, attachments.c.recording != but, recordings.c.state.not_in(_GONE))
+        .distinct()
+    )
+    return list(connection.scalars(wanted.order_by(attachments.c.recording)))
 
 
 def prunable(
