@@ -30,6 +30,8 @@ _LOOK_SHARE = 5
 _TURN = PIECE_BYTES >> 8
 _SMALLEST_PIECE = 1 << 18
 _STEADY = 8
+# Shares are even to within a piece: where many ports have work, pieces are smaller.
+_MANY_PORTS, _PIECE_OF_MANY = 16, PIECE_BYTES // 2
 
 
 @dataclass(slots=True)
@@ -86,8 +88,9 @@ class Queue:
             self._look()
             now = self._monotonic()
             ready = [one for one in self._transfers.values() if not one.is_busy and one.not_before <= now]
+            largest = _PIECE_OF_MANY if len(self._active) > _MANY_PORTS else PIECE_BYTES
             for one in ready:
-                one.piece_bytes = self._piece_bytes
+                one.piece_bytes = min(self._piece_bytes, largest)
             ready = [one for one in ready if one.has_work()]
             self._join({one.file.port for one in self._transfers.values() if one.is_busy} | _ports(ready))
             if not ready:

@@ -260,14 +260,15 @@ def runnable(
     subjects: Sequence[str] | None = None,
     place: str = "",
 ) -> list[str]:
-    """Ids of jobs that may be taken now: each dock's oldest first, then each dock's second, and so on.
+    """Ids of jobs that may be taken now: each dock's first, then each dock's second, and so on.
 
-    A dock that brings ten thousand files thereby holds up no other. With `subjects`, of those only.
+    A dock that brings ten thousand files thereby holds up no other. Of one dock's jobs the oldest go first, but before
+    them those that lead to a receipt, which a camera waits for. With `subjects`, of those only.
     """
     wanted = [or_(_is_due(now), _has_ended(tick)), _here(place)]
     if subjects is not None:
         wanted.append(jobs.c.subject.in_(subjects))
-    turn = func.row_number().over(partition_by=jobs.c.dock, order_by=(jobs.c.created_at, jobs.c.id))
+    turn = func.row_number().over(partition_by=jobs.c.dock, order_by=(jobs.c.place == "", jobs.c.created_at, jobs.c.id))
     queued = select(jobs.c.id, jobs.c.created_at, turn.label("turn")).where(*wanted).subquery()
     fair = select(queued.c.id).order_by(queued.c.turn, queued.c.created_at, queued.c.id).limit(limit)
     return list(connection.scalars(fair))

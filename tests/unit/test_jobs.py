@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from evidence.errors import LeaseLost
 from storage.register import jobs, schema
-from storage.register.jobs import Lease, Tick
+from storage.register.jobs import Lane, Lease, Tick
 from tests.support.home import NOON, Home, open_home
 
 LEASE_S = 30.0
@@ -222,6 +222,17 @@ def test_jobs_are_listed_oldest_first_and_only_those_that_may_be_taken_now(home:
     assert runnable(home) == ["fixity:rec-4", "fixity:rec-1", "fixity:rec-0"]
     assert runnable(home, limit=1) == ["fixity:rec-4"]
     assert len(runnable(home, tick=Tick("boot-2", 0.0), now=later(1))) == 5
+
+
+def test_what_leads_to_a_receipt_goes_before_older_work_of_its_dock_and_not_before_other_docks(home: Home) -> None:
+    with home.ports.register.begin() as facts:
+        for number in range(3):
+            facts.enqueue("transcode", f"rec-{number}", now=later(-9 + number), lane=Lane("dock-1"))
+        facts.enqueue("seal", "rec-9", now=NOON, lane=Lane("dock-1", home.ports.place))
+        facts.enqueue("transcode", "rec-5", now=later(-5), lane=Lane("dock-2"))
+    with home.ports.register.view() as connection:
+        told = jobs.runnable(connection, tick=START, now=NOON, limit=9, place=home.ports.place)
+    assert told == ["transcode:rec-5", "seal:rec-9", "transcode:rec-0", "transcode:rec-1", "transcode:rec-2"]
 
 
 def test_an_owners_leases_are_its_own_and_none_that_ended(home: Home) -> None:
