@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app import clocks
-from app.cli import dock_report
+from app.cli import axis, dock_report
 from app.cli.dock_agent import enrol_dock, run_station, show_status
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, report, session
@@ -166,3 +166,6 @@ app.command("run")(run_station)
 app.command("status")(show_status)
 app.command("report")(dock_report.dock_report)
 app.command("export")(dock_report.export_docks)
+# What speaks Axis's protocol is let in by a file.
+app.command("connection")(axis.connect)
+app.command("told")(axis.show_told)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 
 from web.api import alarms, dockings, enrolments, live, live_watch, offers, problems, session_routes
+from web.api.axis import routes as axis
+from web.api.axis.clips import Objects
 from web.api.bodies import SmallBodies
 from web.api.context import Context
 from web.tus import uploads
@@ -21,6 +23,7 @@ ROUTERS: Sequence[APIRouter] = (
     offers.router,
     dockings.router,
     alarms.router,
+    axis.router,
 )
 """Every router of the server; a new noun adds its own here."""
 
@@ -30,6 +33,7 @@ def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> F
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.context = context
     app.state.intake = Intake(context)
+    app.state.axis = Objects(context, app.state.intake)
     for router in routers:
         app.include_router(router)
     problems.install(app, context)

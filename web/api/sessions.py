@@ -66,13 +66,21 @@ class Sessions:
         until = self._checked(str(dock["id"]), challenge)
         if dock["state"] != ENROLLED or not dock["key"] or not _is_signed(dock, challenge, signature):
             raise NotSignedIn("the signature is not by the key of an enrolled dock")
-        token = base64.urlsafe_b64encode(self.chance(_TOKEN_BYTES)).decode().rstrip("=")
+        token = self._token()
         with self._lock:
             if challenge in self._used:
                 raise NotSignedIn("this challenge was used before: ask for a new one")
             self._used[challenge] = until
             self._forget_old()
             self._keep(str(dock["id"]), sha256(token.encode()).digest())
+        return token
+
+    def open_for(self, name: str) -> str:
+        """A token for `name`, who proved otherwise who it is. No dock is called so: it is no dock's token."""
+        token = self._token()
+        with self._lock:
+            self._forget_old()
+            self._keep(name, sha256(token.encode()).digest())
         return token
 
     def dock_of(self, token: str) -> str:
@@ -93,6 +101,9 @@ class Sessions:
         with self._lock:
             for digest in self._of_dock.pop(dock, []):
                 self._tokens.pop(digest, None)
+
+    def _token(self) -> str:
+        return base64.urlsafe_b64encode(self.chance(_TOKEN_BYTES)).decode().rstrip("=")
 
     def _seal(self, dock: str, told: bytes) -> bytes:
         return hmac.digest(self._secret, told + dock.encode(), "sha256")[:_SEAL_BYTES]
