@@ -107,7 +107,8 @@ def expire(*, ports: Ports, now: datetime, after: timedelta, is_meant: Callable[
             told = files.told(identifier)
             is_old = now.timestamp() - files.heard_at(identifier) > after.total_seconds()
             if is_meant(told) and is_old and files.offset(identifier) != told.length:
-                files.remove(identifier)
+                # Its last byte may come while we look: then it is a recording, and its sender needs it no more.
+                files.remove(identifier, unless_at=told.length)
                 forgotten.append(identifier)
     return forgotten
 

@@ -165,16 +165,20 @@ class ReceivedFiles:
             except FileNotFoundError as error:
                 raise NotFound(f"no file {identifier} is being received") from error
 
-    def remove(self, identifier: str) -> None:
+    def remove(self, identifier: str, *, unless_at: int | None = None) -> None:
         """Forget a file: it rests elsewhere, or nobody wants it. Repeats change nothing.
 
+        `unless_at`: but not when it has come to this offset by now.
+
         Raises:
-            InUse: somebody is writing to it. StoreUnavailable: the disk refused.
+            InUse: somebody is writing to it, or has just brought it there. StoreUnavailable: the disk refused.
         """
         gone = self.folder / f".{identifier}"
         with store_errors("a received file cannot be removed"), suppress(FileNotFoundError, NotFound):
             # All at once, by its name: half a file that is still called so would be taken for one.
             with self._held(identifier):
+                if unless_at is not None and self.offset(identifier) == unless_at:
+                    raise InUse(f"{identifier} came whole meanwhile")
                 self._at(identifier).replace(gone)
             shutil.rmtree(gone)
 

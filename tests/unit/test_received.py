@@ -2,14 +2,16 @@
 """This is where files on their way in meet kills, torn ledgers and disks that forget."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
-from evidence.errors import ChecksumMismatch, InUse, NotFound, OffsetConflict, TooLarge
+from evidence.errors import ChecksumMismatch, InUse, NotFound, OffsetConflict, StoreUnavailable, TooLarge
 from pipeline.received import ReceivedFiles
 from pipeline.received_told import Told
 from tests.support.mounts import disk, need_disks
+from web.tus.sink import Sink
 
 TOLD = Told("dck-a", "DCIM/A.MP4", "A.MP4", 0, 12)
 
@@ -150,3 +152,33 @@ def test_acknowledged_bytes_survive_a_power_cut(tmp_path: Path) -> None:
         assert files.told(upload) == TOLD
         assert files.offset(upload) >= 8
         assert content(files, upload)[:8] == b"12345678"
+
+
+def test_a_file_that_comes_whole_while_it_is_given_up_is_kept(files: ReceivedFiles, upload: str) -> None:
+    add(files, upload, 0, b"123456789012")
+    with pytest.raises(InUse):
+        files.remove(upload, unless_at=12)
+    assert content(files, upload) == b"123456789012"
+
+
+def test_a_request_that_was_given_up_writes_into_no_file_that_was_opened_since(
+    files: ReceivedFiles, upload: str, tmp_path: Path
+) -> None:
+    sink = Sink(files, upload, at=0, limit=12, checksum=None, settle_bytes=1 << 20)
+    sink.open()
+    sink.abandon()
+    # The system gives the next file the number that the abandoned one had.
+    others = [os.open(tmp_path / f"other-{number}", os.O_CREAT | os.O_WRONLY) for number in range(4)]
+    with pytest.raises(StoreUnavailable):
+        sink.write(b"bytes of another")
+    for other in others:
+        assert os.fstat(other).st_size == 0
+        os.close(other)
+
+
+def test_a_request_that_ended_before_it_began_holds_no_file(files: ReceivedFiles, upload: str) -> None:
+    late = Sink(files, upload, at=0, limit=12, checksum=None, settle_bytes=1 << 20)
+    late.close(is_whole=False)
+    with pytest.raises(StoreUnavailable):
+        late.open()
+    add(files, upload, 0, b"1234")

@@ -118,9 +118,10 @@ class Intake:
         Raises:
             NotFound: it has none of this id. Conflict: it is whole, and a recording. InUse: it grows right now.
         """
-        if self.standing(identifier, dock).expires_at is None:
+        standing = self.standing(identifier, dock)
+        if standing.expires_at is None:
             raise Conflict("this file came whole and is a recording: nobody takes it back here")
-        self.context.files.remove(identifier)
+        self.context.files.remove(identifier, unless_at=standing.length)
         self.announced.discard(identifier)
 
     def finish(self, identifier: str) -> None:

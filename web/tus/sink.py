@@ -33,6 +33,7 @@ class Sink:
         self._settle_bytes = settle_bytes
         self._stack = ExitStack()
         self._piece: Piece | None = None
+        self._is_over = False
         self._lock = threading.Lock()
 
     def open(self) -> None:
@@ -42,6 +43,8 @@ class Sink:
             OffsetConflict, InUse, NotFound, StoreUnavailable: as `ReceivedFiles.appending`.
         """
         with self._lock:
+            if self._is_over:
+                raise StoreUnavailable("the upload is not held")
             self._piece = self._stack.enter_context(self._appending)
 
     def write(self, block: bytes | bytearray) -> None:
@@ -66,9 +69,10 @@ class Sink:
             StoreUnavailable: the disk refused; what was acknowledged before lasts.
         """
         with self._lock, self._stack:
+            self._is_over = True
             if self._piece is None:
                 return 0
-            piece = self._piece
+            piece, self._piece = self._piece, None  # whoever comes later finds nothing to write to
             if self._checksum is None:
                 piece.commit()
             elif is_whole:
@@ -79,6 +83,7 @@ class Sink:
     def abandon(self) -> None:
         """Let go of the file; what has not settled is as if it had never come."""
         with self._lock:
+            self._is_over, self._piece = True, None
             self._stack.close()
 
     def _opened(self) -> Piece:
