@@ -216,6 +216,8 @@ def test_a_clip_of_unknown_length_is_taken(server: WebServer, scu: Controller) -
     received = server.files.ids()[0]
     assert server.files.path(received).read_bytes() == b"no film"
     assert server.files.told(received).length == 7
+    seen = scu.ask("HEAD", f"{CONTAINER}/{FIRST}")
+    assert (seen.status, seen.headers["Content-Length"], seen.headers["ETag"]) == (200, "7", reply.headers["ETag"])
 
 
 def test_nothing_is_taken_while_the_disk_is_low_and_all_is_when_it_is_not(server: WebServer, scu: Controller) -> None:
