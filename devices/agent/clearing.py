@@ -95,17 +95,25 @@ class Clearing:
         self._desk.spool.read_again(known.offer, docking=visit.docking)
 
     def _erase(self) -> int:
-        root, program = self._visit.plug.root, self._desk.settings.remount
+        program = self._desk.settings.remount
         try:
-            return erase(root, self._doomed())
+            return self._unlink()
         except ReadOnly:
             if program is None:
                 raise
         remount(program, self._visit.plug.port, "open")
         try:
-            return erase(root, self._doomed())
+            self._visit.check()  # that took a while: another device may be in the port by now
+            return self._unlink()
         finally:
             remount(program, self._visit.plug.port, "close")
+
+    def _unlink(self) -> int:
+        self._visit.erased = 0
+        return erase(self._visit.plug.root, self._doomed(), on_gone=self._count)
+
+    def _count(self) -> None:
+        self._visit.erased += 1
 
     def _doomed(self) -> Iterator[Doomed]:
         for row in self._rows_to_erase():

@@ -59,7 +59,8 @@ def copy_file(
                 if beside is not None:
                     beside.write(block)
                 done += len(block)
-                if done % PIECE_BYTES == 0:
+                # The last piece is not uploaded before the whole was found to be what was listed.
+                if done % PIECE_BYTES == 0 and done < size_bytes:
                     spool.grow(offer, done)
                     _begin_writing(out, done - PIECE_BYTES)
                 spend(len(block))

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -49,8 +49,10 @@ def check_listed(root: Path, files: Iterable[Doomed]) -> None:
             _at_one(at, file, is_final=False)
 
 
-def erase(root: Path, files: Iterable[Doomed]) -> int:
+def erase(root: Path, files: Iterable[Doomed], *, on_gone: Callable[[], None] = lambda: None) -> int:
     """Erase `files` from the device at `root`; how many are gone, those included that were gone before.
+
+    `on_gone` is called after each, so that they are counted also when a later one stays.
 
     Raises:
         StillChanging: one is not what was listed: it stays, and so does all that comes after it.
@@ -63,6 +65,7 @@ def erase(root: Path, files: Iterable[Doomed]) -> int:
             _at_one(at, file, is_final=True)
             folders.add(file.path.rpartition("/")[0])
             gone += 1
+            on_gone()
         for folder in sorted(folders):
             _sync(at, folder)
     return gone

@@ -14,6 +14,7 @@ from devices.agent.control import Control
 from devices.agent.desk import Desk
 from devices.agent.identify import Identity, identify
 from devices.agent.plug import Plug
+from devices.agent.recall import forget_lost
 from devices.agent.server_port import Answer, Docking, Ending, Outcome
 from devices.agent.states import Phase
 from devices.agent.taking import Taking
@@ -34,7 +35,6 @@ class PortTask:
         self._told: Docking | None = None  # as the server is, or will be, told
         self._is_answered = False  # or will be: it is told later
         self._is_all_copied = False
-        self._erased = 0
 
     def run(self) -> None:
         """Do all of it. What goes wrong is what the port shows; what is our own mistake is told to `on_failure`."""
@@ -70,6 +70,9 @@ class PortTask:
         self._desk.dockings.begin(docking.id, identity.serial)
         self._take(answer, identity, docking.manifest)
         self._await_receipts()
+        while self._is_forgotten():
+            self._take(answer, identity, docking.manifest)
+            self._await_receipts()
         if self.visit.faults:
             self._end("failed", self.visit.first_fault)
             self._show_last(
@@ -153,6 +156,8 @@ class PortTask:
             why="",
         )
         Taking(visit, claims=identity.claims, side=identity.side).take_all()
+        # From here on the device may be taken out, and its owner may film over what it has.
+        self._desk.spool.journal.make_durable()
         self._is_all_copied = True
 
     def _await_receipts(self) -> None:
@@ -165,6 +170,15 @@ class PortTask:
                 return
             self.visit.pause(min(1.0, self._desk.settings.look_s))
 
+    def _is_forgotten(self) -> bool:
+        """True when the server lost files of this device that it had received: they are to be taken again."""
+        while True:
+            try:
+                return forget_lost(self.visit) > 0
+            except ServerUnavailable as error:
+                self.visit.show(Phase.WAITING_NETWORK, code=error.code, why=error.message, is_removable=True)
+            self.visit.pause(self._desk.settings.retry_s)
+
     def _clear(self, docking: Docking) -> str:
         """Why nothing was erased, or nothing to say."""
         while True:
@@ -175,8 +189,7 @@ class PortTask:
                     return "refused meanwhile; nothing was erased"
                 if not answer.erases:
                     return ""
-                self._erased = Clearing(self.visit).clear()
-                self.visit.show(Phase.ERASING, erased_files=self._erased)
+                self.visit.show(Phase.ERASING, erased_files=Clearing(self.visit).clear())
                 return ""
             except ServerUnavailable as error:
                 self.visit.show(Phase.WAITING_NETWORK, code=error.code, why=error.message, is_removable=True)
@@ -204,7 +217,7 @@ class PortTask:
             return
         tally = self._desk.dockings.tally(self.visit.docking)
         received, docking = tally.received, self.visit.docking
-        self._desk.server.tell_end(Ending(docking, outcome, received, self._erased, why))
+        self._desk.server.tell_end(Ending(docking, outcome, received, self.visit.erased, why))
         self._desk.dockings.end(docking)
 
     def _show_last(self, phase: Phase, code: str, why: str) -> None:

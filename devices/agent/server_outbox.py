@@ -89,15 +89,12 @@ class Outbox:
             if not numbers:
                 return None
             text = self._path(min(numbers)).read_bytes()
-        try:
-            return Entry(min(numbers), **json.loads(text))
-        except (ValueError, TypeError) as error:
-            raise RecordMalformed(f"entry {min(numbers)} of the dock's outbox cannot be read") from error
+        return _entry(min(numbers), text)
 
     def numbers_of(self, wanted: Callable[[Entry], bool]) -> list[int]:
         """Which entries are of a kind. Raises: as `first`."""
         with store_errors("the dock's outbox cannot be read"):
-            found = [Entry(one, **json.loads(self._path(one).read_bytes())) for one in sorted(self._numbers())]
+            found = [_entry(one, self._path(one).read_bytes()) for one in sorted(self._numbers())]
         return [entry.number for entry in found if wanted(entry)]
 
     def remove(self, number: int) -> None:
@@ -126,3 +123,10 @@ class Outbox:
 def _number(path: Path) -> int:
     digits = path.name.lstrip(".").removesuffix(_ENDING)
     return int(digits) if digits.isascii() and digits.isdigit() else 0
+
+
+def _entry(number: int, text: bytes) -> Entry:
+    try:
+        return Entry(number, **json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise RecordMalformed(f"entry {number} of the dock's outbox cannot be read") from error

@@ -239,6 +239,14 @@ class Spool:
         """A file is to be copied anew: its row says that it rests here, and it does not."""
         self.journal.write("UPDATE files SET sha256 = NULL, upload_url = NULL WHERE offer = ?", (offer,))
 
+    def forgotten(self, offer: str) -> None:
+        """The server lost a file that it gave a receipt for: it is to be copied and uploaded anew."""
+        written = (
+            "UPDATE files SET is_receipted = 0, recording = NULL, sha256 = NULL, read_in = NULL, is_erased = 0,"
+            " upload_url = NULL, uploaded_bytes = 0 WHERE offer = ?"
+        )
+        self.journal.write(written, (offer,))
+
     def discard(self, offer: str) -> None:
         """Forget what was copied of a file that is not whole: it is not what the device has."""
         self._forget(offer)

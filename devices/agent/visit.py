@@ -39,6 +39,7 @@ class Visit:
     serial: str | None = None
     is_priority: bool = False
     is_erasing: bool = False
+    erased: int = 0
     gone: threading.Event = field(default_factory=threading.Event)
     turn: Turn | None = None
     faults: Counter[str] = field(default_factory=Counter)
