@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""When a server does not answer, a dock waits longer each time, and never for ever; what the server asks for counts."""
+
 import random
 import threading
 

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Every port gets its share of the wire, piece by piece; a cut costs nobody his share."""
+
 import hashlib
 import os
 import subprocess

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A dock enrols, signs in, tells of dockings and takes receipts, with the server as it is shipped."""
+
 import json
 import stat
 from collections.abc import Iterator

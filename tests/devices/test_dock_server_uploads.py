@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Files leave the spool through a wire that is cut, a server that dies, a disk that is full: once each, whole."""
+
 import hashlib
 import time
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A station with many devices, a server that restarts and a network that is cut: every byte once."""
+
 import random
 import signal
 import time
