@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from evidence import ids
 from evidence.errors import EvidockError, InUse, NotFound, OffsetConflict
+from evidence.lifecycle import State
 from pipeline.arrive import Arrival, arrive
 from pipeline.ports import Ports
 from pipeline.received import ReceivedFiles, root_of
@@ -37,11 +38,12 @@ def finish(identifier: str, *, ports: Ports, now: datetime) -> Arrival:
     return arrive(offer, root=root_of(identifier), claims=told.claims, ports=ports, now=now)
 
 
-def sweep(*, ports: Ports, now: datetime) -> list[str]:
+def sweep(*, ports: Ports, now: datetime, revives: bool = True) -> list[str]:
     """Take down what is whole and was not yet, and forget what rests elsewhere; returns what was forgotten.
 
     For every start and now and then: a server may have been killed between the last byte and the arrival. A file
-    that cannot be taken down keeps no other from it; its error is raised at the end.
+    that cannot be taken down keeps no other from it; its error is raised at the end. What was put aside before its
+    bytes rested stays here, and begins anew only if `revives`: what kills its worker would kill one after another.
 
     Raises:
         RegisterUnavailable, StoreUnavailable: worth another try. RecordMalformed: a file here is broken.
@@ -50,7 +52,7 @@ def sweep(*, ports: Ports, now: datetime) -> list[str]:
     forgotten, failed = [], []
     for identifier in files.ids():
         try:
-            if _went_on(identifier, files, ports=ports, now=now):
+            if _went_on(identifier, files, ports=ports, now=now, revives=revives):
                 forgotten.append(identifier)
         except NotFound:  # it was ended meanwhile
             continue
@@ -78,16 +80,17 @@ def forget(recording: str, *, ports: Ports) -> list[str]:
     return forgotten
 
 
-def _went_on(identifier: str, files: ReceivedFiles, *, ports: Ports, now: datetime) -> bool:
+def _went_on(identifier: str, files: ReceivedFiles, *, ports: Ports, now: datetime, revives: bool) -> bool:
     """Take a whole file further; True when it was forgotten."""
     told = files.told(identifier)
     if told.length is None or files.offset(identifier) != told.length:
         return False
     with ports.register.view() as connection:
         is_done = _rests(connection, told.offer().id)
+        is_aside = not is_done and _is_aside(connection, told.offer().id)
     if is_done:
         files.remove(identifier)
-    else:
+    elif revives or not is_aside:
         finish(identifier, ports=ports, now=now)
     return is_done
 
@@ -119,3 +122,10 @@ def _rests(connection: search.Connection, offer: str) -> bool:
     if row is None or row["outcome"] == "withdrawn":
         return False
     return any(one["sealed_at"] is not None for one in search.originals_of(connection, row["recording"]))
+
+
+def _is_aside(connection: search.Connection, offer: str) -> bool:
+    row = search.offer(connection, offer)
+    if row is None or row["outcome"] == "withdrawn":
+        return False
+    return bool(search.recording(connection, row["recording"])["state"] == State.QUARANTINED)

@@ -10,8 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from app import clocks
 from evidence.claims import Claim, Claims, Source
+from evidence.custody import Happening, parse_event
 from evidence.errors import DiskLow
+from evidence.ids import stream_of
+from evidence.note import split_note
+from storage.register import search
 from tests.support.home import open_home
 from tests.support.web_server import BYTES, Uploader, WebServer, web_server
 
@@ -251,3 +256,24 @@ def test_an_upload_of_which_nothing_comes_for_a_week_is_forgotten(server: WebSer
     server.intake.sweep()
 
     assert [dock.look(one).status for one in (old, fresh, whole)] == [404, 200, 200]
+
+
+def test_a_file_that_was_put_aside_before_it_rested_is_kept_and_not_begun_again_and_again(
+    server: WebServer, dock: Uploader
+) -> None:
+    server.intake.sweep()  # the first after a start, which begins anew once
+    upload = dock.create(len(DATA), filename="kills.mp4")
+    assert dock.patch(upload, 0, DATA).status == 204
+    recording = server.weather.hints[-1].partition(":")[2]
+    ports, stream = server.home.ports, stream_of("recording", recording)
+    aside = Happening("quarantined", stream, facts={"code": "poison"}, detail={"reason": "ended its worker"})
+    with ports.register.begin() as writing:
+        writing.record(aside, actor=ports.actor, at=clocks.now())
+
+    for _ in range(3):
+        server.intake.sweep()
+
+    with ports.register.view() as connection:
+        kinds = [parse_event(split_note(one["note"])[0]).kind for one in search.events_of(connection, stream)]
+    assert kinds == ["arrived", "quarantined"]
+    assert server.files.offset(upload) == len(DATA)

@@ -44,6 +44,7 @@ class Intake:
 
     context: Context
     announced: Announced = field(init=False)
+    _has_swept: bool = field(init=False, default=False)
     _bodies: dict[str, Body] = field(init=False, default_factory=dict)
     threads: Executor = field(init=False, default_factory=lambda: ThreadPoolExecutor(_THREADS, "upload"))
 
@@ -148,8 +149,10 @@ class Intake:
         here = self.context
         age = timedelta(days=here.limits.upload_days)
         try:
-            receive.sweep(ports=here.ports, now=here.now())
+            # A server that was started anew may be a newer one, that can do what the last could not.
+            receive.sweep(ports=here.ports, now=here.now(), revives=not self._has_swept)
         finally:
+            self._has_swept = True
             receive.expire(ports=here.ports, now=here.now(), after=age, is_meant=is_upload)
             self.announced.look(here.files)
 
