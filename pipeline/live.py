@@ -6,6 +6,7 @@ lasts; which fragments are here is what its ledger says. Nothing here knows what
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,9 @@ from pipeline.received import ReceivedFiles
 from pipeline.received_told import Told
 
 MARK = "live"
+# Who speaks thus is a person of ours, or a word that is signed at the end.
+_NOT_ANNOUNCED = (Source.OPERATOR, Source.SIDECAR)
+_FIELD = re.compile(r"[a-z_]{1,40}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -117,8 +121,10 @@ def _check(said: Announced) -> None:
     check_relative(said.path)
     if not said.name or not is_showable(said.name) or not is_showable(said.kind):
         raise BadInput("the name and the kind of a recording are text that can be shown")
-    if any(claim.source is Source.OPERATOR for claim in said.claims):
-        raise BadInput("nobody at a terminal speaks as an operator of ours")
+    if any(claim.source in _NOT_ANNOUNCED for claim in said.claims):
+        raise BadInput("a terminal announces nothing as an operator of ours, nor as the word that it signs at the end")
+    if not all(_FIELD.fullmatch(claim.field) for claim in said.claims):
+        raise BadInput("a claim names a field of small letters")
 
 
 def _known(said: Announced, sender: Sender, files: ReceivedFiles) -> Iterable[Claim]:

@@ -32,8 +32,9 @@ from pipeline.live_sidecar import Sidecar
 from pipeline.outcome import about
 from pipeline.ports import Ports
 from pipeline.received import ReceivedFiles, root_of
+from pipeline.received_told import Told
 from storage.durable import store_errors
-from storage.register import dock_rows
+from storage.register import dock_rows, search
 
 CUT_OFF = "cut-off"
 _BLOCK_BYTES = 1 << 20
@@ -61,7 +62,7 @@ def end(identifier: str, said: Ended, *, sender: Sender, ports: Ports, now: date
         NotFound: the sender has no such live recording.
         OffsetConflict: not all fragments are here; `values["next"]` says which comes next.
         ChecksumMismatch: what is here is not what was recorded, or not what the signed word speaks of.
-        WrongState: it was cut off, and is a Recording without this word.
+        WrongState: it was cut off, or ended with another word, and is a Recording as it was then.
         InUse: a fragment is being written. StoreUnavailable, RegisterUnavailable: worth another try.
     """
     files = ReceivedFiles(ports.received)
@@ -70,8 +71,8 @@ def end(identifier: str, said: Ended, *, sender: Sender, ports: Ports, now: date
         _check(live, said, files=files)
         claims = said.sidecar.claims if said.sidecar else Claims()
         close(identifier, said.told_by(sender), claims=claims, size_bytes=live.size_bytes, files=files)
-    elif live.closed["sha256"] != said.sha256:
-        raise WrongState("this recording was cut off, and is kept as it was then")
+    elif live.closed != said.told_by(sender) | {"size_bytes": live.size_bytes}:
+        raise WrongState("this recording was cut off or ended otherwise, and is kept as it was then")
     return take_down(identifier, ports=ports, now=now)
 
 
@@ -97,11 +98,13 @@ def close(identifier: str, why: Mapping[str, Any], *, claims: Claims, size_bytes
     """Let a live recording grow no more, at this length.
 
     Raises:
-        OffsetConflict: it has grown since. InUse: a fragment is being written.
+        OffsetConflict: it has grown since. InUse: a fragment is being written, or it was closed meanwhile.
         NotFound, StoreUnavailable: it cannot be closed (now).
     """
     with files.appending(identifier, at=size_bytes):
         told = look_at(identifier, files=files).told
+        if told.extra[MARK]["closed"] is not None:  # of two who end it, one does
+            raise InUse(f"{identifier} was ended meanwhile")
         live = told.extra[MARK] | {"closed": {**why, "size_bytes": size_bytes}}
         files.tell(identifier, replace(told, claims=told.claims | claims, extra=told.extra | {MARK: live}))
 
@@ -116,7 +119,7 @@ def take_down(identifier: str, *, ports: Ports, now: datetime) -> str:
     live = look_at(identifier, files=files)
     if live.closed is None:
         raise WrongState(f"{identifier} still grows")
-    whole = replace(live.told, length=live.closed["size_bytes"])
+    whole = _alone(replace(live.told, length=live.closed["size_bytes"]), identifier, ports=ports)
     with store_errors("a live recording cannot be closed"):
         os.chmod(files.path(identifier), 0o444)  # noqa: PTH101
     arrival = arrive(whole.offer(), root=root_of(identifier), claims=whole.claims, ports=ports, now=now)
@@ -127,6 +130,18 @@ def take_down(identifier: str, *, ports: Ports, now: datetime) -> str:
     if live.told.length is None:
         files.tell(identifier, whole)
     return arrival.recording
+
+
+def _alone(told: Told, identifier: str, *, ports: Ports) -> Told:
+    """What was told; with a path of its own when another file is the very same offer already.
+
+    Else these bytes would be taken for those of the other, and a word on these would stand beside the other's.
+    """
+    with ports.register.view() as connection:
+        known = search.offer(connection, told.offer().id)
+    if known is None or known["root"] == root_of(identifier):
+        return told
+    return replace(told, path=f"{told.path}/{identifier}")
 
 
 def _attachments(word: Mapping[str, str] | None, name: str) -> Sequence[Attachment]:
@@ -213,7 +228,7 @@ def _swept(identifier: str, quiet: Quiet, *, at: float, ports: Ports, now: datet
         if quiet.for_seconds(live, at=at) < figures().cut_off_s:
             return None
         if not live.pieces:
-            files.remove(identifier)
+            files.remove(identifier, only_at=0)
             return None
         cut_off(live, files=files)
     return take_down(identifier, ports=ports, now=now)

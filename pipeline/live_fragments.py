@@ -13,6 +13,8 @@ from pipeline.media.boxes import Box, ReadRange, body_of, boxes, children, find
 from pipeline.media.mp4_tracks import read_movie
 
 _SAMPLES_MAX = 1_000_000
+# A fragment that is nothing but headers would keep us busy for seconds.
+_READS_MAX, _BYTES_MAX = 10_000, 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ def timings(read: ReadRange, size_bytes: int) -> dict[int, Timing]:
     Raises:
         NotMedia: it is no init segment of fragmented MP4.
     """
+    read = _sparing(read)
     try:
         movie = read_movie(read, size_bytes)
         moov = next(box for box in boxes(read, 0, size_bytes) if box.kind == b"moov")
@@ -50,8 +53,9 @@ def seconds_of(read: ReadRange, size_bytes: int, tracks: Mapping[int, Timing]) -
     """How long a fragment lasts: its picture, or its longest track when it has none.
 
     Raises:
-        NotMedia: it is no fragment of MP4.
+        NotMedia: it is no fragment of MP4, or has more headers than any.
     """
+    read = _sparing(read)
     try:
         moofs = [box for box in boxes(read, 0, size_bytes) if box.kind == b"moof"]
         told = [one for moof in moofs for one in _trafs(read, moof, tracks)]
@@ -64,6 +68,20 @@ def seconds_of(read: ReadRange, size_bytes: int, tracks: Mapping[int, Timing]) -
         lengths[track] = lengths.get(track, Fraction(0)) + length
     pictures = [length for track, length in lengths.items() if tracks[track].is_video]
     return max(pictures or lengths.values())
+
+
+def _sparing(read: ReadRange) -> ReadRange:
+    """`read`, but for so many headers only."""
+    reads = read_bytes = 0
+
+    def spared(offset: int, length: int) -> bytes:
+        nonlocal reads, read_bytes
+        reads, read_bytes = reads + 1, read_bytes + length
+        if reads > _READS_MAX or read_bytes > _BYTES_MAX:
+            raise NotMedia("more headers than any fragment has")
+        return read(offset, length)
+
+    return spared
 
 
 def _trafs(read: ReadRange, moof: Box, tracks: Mapping[int, Timing]) -> Iterator[tuple[int, Fraction]]:

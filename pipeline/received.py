@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -88,8 +89,10 @@ class ReceivedFiles:
         with store_errors("what is told of a received file cannot be kept"):
             if not folder.is_dir():
                 raise NotFound(f"no file {identifier} is being received")
-            _write(folder / ".told", _told_bytes(told))
-            (folder / ".told").replace(folder / "told")
+            # A draft of its own: of two who tell at once, neither writes into what the other put in place.
+            draft = folder / f".told-{os.getpid()}-{threading.get_ident()}"
+            _write(draft, _told_bytes(told))
+            draft.replace(folder / "told")
             sync_folder(folder)
 
     def offset(self, identifier: str) -> int:
@@ -165,10 +168,10 @@ class ReceivedFiles:
             except FileNotFoundError as error:
                 raise NotFound(f"no file {identifier} is being received") from error
 
-    def remove(self, identifier: str, *, unless_at: int | None = None) -> None:
+    def remove(self, identifier: str, *, unless_at: int | None = None, only_at: int | None = None) -> None:
         """Forget a file: it rests elsewhere, or nobody wants it. Repeats change nothing.
 
-        `unless_at`: but not when it has come to this offset by now.
+        `unless_at`: but not when it has come to this offset by now; `only_at`: only while it has not left this one.
 
         Raises:
             InUse: somebody is writing to it, or has just brought it there. StoreUnavailable: the disk refused.
@@ -179,6 +182,8 @@ class ReceivedFiles:
             with self._held(identifier):
                 if unless_at is not None and self.offset(identifier) == unless_at:
                     raise InUse(f"{identifier} came whole meanwhile")
+                if only_at is not None and self.offset(identifier) != only_at:
+                    raise InUse(f"{identifier} grew meanwhile")
                 self._at(identifier).replace(gone)
             shutil.rmtree(gone)
 

@@ -37,6 +37,7 @@ def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> F
     for router in routers:
         app.include_router(router)
     problems.install(app, context)
-    app.add_middleware(SmallBodies, limit=context.limits.body_bytes, streamed=uploads.PREFIX)
+    limits = context.limits
+    app.add_middleware(SmallBodies, limit=limits.body_bytes, streamed=uploads.PREFIX, silence_s=limits.silence_s)
     app.add_middleware(TusDoor, prefix=uploads.PREFIX)
     return app

@@ -30,7 +30,7 @@ from web.api.signed_in import Dock
 router = APIRouter(prefix="/v1/live")
 
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):", re.ASCII)
-_AT_ONCE = 4
+_AT_ONCE, _ENDING_AT_ONCE = 4, 2
 
 
 def terminal(dock: Dock) -> Sender:
@@ -145,7 +145,9 @@ def state(identifier: str, sender: Terminal, here: Here) -> dict[str, Any]:
 def end(identifier: str, said: Ending, dock: Dock, sender: Terminal, here: Here) -> dict[str, str]:
     """The recording is whole, and becomes a Recording."""
     ended = Ended(said.fragments, said.sha256, _sidecar(said, bytes.fromhex(dock["key"])))
-    recording = live_closing.end(identifier, ended, sender=sender, ports=here.ports, now=here.now())
+    # All that came is read: who asks often at once would keep every thread from the others.
+    with _ENDINGS.passing(sender.id):
+        recording = live_closing.end(identifier, ended, sender=sender, ports=here.ports, now=here.now())
     here.hint(f"fixity:{recording}")
     return {"recording": recording}
 
@@ -165,18 +167,20 @@ def _sidecar(said: Ending, key: bytes) -> Sidecar | None:
         raise BadInput(error.message) from error
 
 
-class _Gate:
-    """Lets so many fragments of one terminal be on their way at once: each is held in memory while it comes."""
+class Gate:
+    """Lets so many requests of one terminal be answered at once: each holds memory, or a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._lock = threading.Lock()
         self._inside: Counter[str] = Counter()
 
     @contextmanager
     def passing(self, sender: str) -> Iterator[None]:
+        """Be inside while the block runs. Raises: Overloaded: enough are."""
         with self._lock:
-            if self._inside[sender] >= _AT_ONCE:
-                raise Overloaded(f"{_AT_ONCE} fragments of this terminal are on their way already")
+            if self._inside[sender] >= self._most:
+                raise Overloaded(f"{self._most} such requests of this terminal are under way already")
             self._inside[sender] += 1
         try:
             yield
@@ -186,4 +190,4 @@ class _Gate:
                 self._inside += Counter()  # forget who has none
 
 
-_GATE = _Gate()
+_GATE, _ENDINGS = Gate(_AT_ONCE), Gate(_ENDING_AT_ONCE)

@@ -11,7 +11,7 @@ from pipeline import live
 from pipeline.live import Sender
 from pipeline.live_playlist import ENDING, INIT, part, playlist
 from web.api.context import Context, Here
-from web.api.live import Terminal
+from web.api.live import Gate, Terminal
 
 router = APIRouter(prefix="/v1/live")
 
@@ -19,13 +19,16 @@ _NEVER_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _PLAYLIST = "application/vnd.apple.mpegurl"
 _MEDIA = "video/mp4"
 _DIGITS_MAX = 9
+_WATCHERS = Gate(4)  # of one terminal, that ask at the same moment
 
 
 @router.get("/{identifier}/playlist.m3u8")
 def hls(identifier: str, sender: Terminal, here: Here) -> Response:
     """The playlist as it stands now."""
     found = live.look(identifier, sender=sender, files=here.files)
-    return Response(playlist(found, files=here.files), media_type=_PLAYLIST, headers=_NEVER_KEPT)
+    with _WATCHERS.passing(sender.id):
+        lines = playlist(found, files=here.files)
+    return Response(lines, media_type=_PLAYLIST, headers=_NEVER_KEPT)
 
 
 @router.get(f"/{{identifier}}/{INIT}")

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from evidence.claims import Claims
+from evidence.claims import Claims, Source
 from evidence.errors import BadInput
 from evidence.offer import from_raw
 from pipeline.received_told import Told
@@ -80,4 +80,7 @@ def _claims(text: bytes) -> Claims:
         raise BadInput("Upload-Metadata claims is no list of claims")
     if not all(isinstance(one.get("field"), str) and _FIELD.fullmatch(one["field"]) for one in said):
         raise BadInput("Upload-Metadata claims names no field")
-    return Claims.from_json(said)
+    claims = Claims.from_json(said)
+    if any(one.source is Source.OPERATOR for one in claims):
+        raise BadInput("nobody at a dock speaks as an operator of ours")
+    return claims
