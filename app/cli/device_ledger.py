@@ -25,6 +25,7 @@ Number = Annotated[str, typer.Argument(help="Certificate number of the officer."
 Start = Annotated[str | None, typer.Option("--from", help="RFC 3339 time; now, if not given.")]
 End = Annotated[str | None, typer.Option("--to", help="RFC 3339 time; open, if not given.")]
 Note = Annotated[str, typer.Option(help="A note.")]
+_NOBODY = "nobody held it: `evidock device issue SERIAL NUMBER`"
 _COLUMNS = ("device", "officer", "issued at", "due at", "returned at", "note")
 
 
@@ -47,13 +48,14 @@ def issue(
     - `evidock device issue 36NCC009910 430407 --due 2026-06-19T18:00:00+08:00`
     """
     since, until = _moment(start) or clocks.now(), _moment(end)
-    with session(home) as (ports, _):
+    with session(home) as (ports, settings):
         assign_device(
             serial, number, start=since, end=until, due=_moment(due), note=note, ports=ports, now=clocks.now()
         )
     times = {"from": instant.to_text(since), "to": None if until is None else instant.to_text(until)}
     told = {"device": serial, "officer": number, **times}
-    report(told, as_json=as_json, show=lambda: out.print(f"{serial} is with {number} since {times['from']}"))
+    words = f"{serial} is with {number} since {show_time(times['from'], settings.zone)}"
+    report(told, as_json=as_json, show=lambda: out.print(words))
 
 
 def assign(
@@ -108,10 +110,11 @@ def ledger(
         table = ledger_table(rows, language())
         write_file(output, write_table(output.name, table, title="领用归还台账"))
     body = {"ledger": [row | {"is_overdue": row["id"] in late} for row in rows]}
-    report(body, as_json=as_json, show=lambda: print_ledger(rows, zone))
+    empty = "nothing is overdue" if overdue else _NOBODY
+    report(body, as_json=as_json, show=lambda: print_ledger(rows, zone, empty=empty))
 
 
-def print_ledger(rows: Sequence[Mapping[str, Any]], zone: tzinfo) -> None:
+def print_ledger(rows: Sequence[Mapping[str, Any]], zone: tzinfo, *, empty: str = _NOBODY) -> None:
     """Print hand-outs as a table."""
     cells = [
         (
@@ -121,7 +124,7 @@ def print_ledger(rows: Sequence[Mapping[str, Any]], zone: tzinfo) -> None:
         )
         for row in rows
     ]
-    print_table(_COLUMNS, cells, empty="nobody held it: `evidock device issue SERIAL NUMBER`")
+    print_table(_COLUMNS, cells, empty=empty)
 
 
 def lose(

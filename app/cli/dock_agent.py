@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from app.cli.session import AsJson, Home, err, out, report
 from app.plain import for_terminal
@@ -112,9 +114,9 @@ def read_status(folder: Path) -> dict[str, Any]:
     return dict(told)
 
 
-def _shown(told: dict[str, Any]) -> Table:
+def _shown(told: dict[str, Any]) -> Group:
     names = ("port", "phase", "device", "files", "copied", "received", "why")
-    table = Table(box=None, header_style="bold", pad_edge=False, caption=_network(told), caption_justify="left")
+    table = Table(box=None, header_style="bold", pad_edge=False)
     for name in names:
         table.add_column(word("dock-column", name), overflow="fold", no_wrap=name in ("port", "phase"))
     for port, one in told["ports"].items():
@@ -124,7 +126,8 @@ def _shown(told: dict[str, Any]) -> Table:
         phase = word("port", one["phase"])
         cells = (port, phase, one["device"] or "", str(one["files"]), copied, str(one["received_files"]), one["why"])
         table.add_row(*(for_terminal(cell) for cell in cells))
-    return table
+    # Beneath the table, not its caption: that would be folded to the width of an empty table.
+    return Group(table, Text(_network(told)))
 
 
 def _network(told: dict[str, Any]) -> str:

@@ -114,7 +114,7 @@ def show_device(
         facts = [(name, value) for name, value in told.items() if value not in ("", None) and name != "is_allowed"]
         facts += [] if row["is_allowed"] else [("white list", "not on it: nothing is taken from it")]
         facts += [("last seen", show_time(seen, zone))]
-        facts += [("clock", f"{readings[-1]['offset_ms']} ms off at {readings[-1]['at']}")] if readings else []
+        facts += [("clock", f"{one['offset_ms']} ms off at {show_time(one['at'], zone)}") for one in readings[-1:]]
         print_table(("", ""), facts, empty="")
         device_ledger.print_ledger(ledger, zone)
 

@@ -66,9 +66,17 @@ def _repair(identifier: str, reference: str | None, *, ports: Ports) -> dict[str
             facts.record(one, actor=ports.actor, at=now)
     with ports.register.view() as connection:
         copies = [one for one in search.derivatives_of(connection, identifier) if one["kind"] == KIND]
-    why = None if copies else "no whole recording of its device helps: name one with --with"
+    why = None if copies else _reason(identifier, ports=ports)
     words = next((one.detail["text"] for one in happenings if one.kind == "remarked" and one.detail), None)
     return {"recording": identifier, "repaired": bool(copies), "why": why, "text": words}
+
+
+def _reason(identifier: str, *, ports: Ports) -> str:
+    with ports.register.view() as connection:
+        row = search.recording(connection, identifier)
+    if row["problem_code"] not in DAMAGE:
+        return "it is not damaged"
+    return "no whole recording of its device helps: name one with --with"
 
 
 def _show(told: list[dict[str, Any]]) -> None:

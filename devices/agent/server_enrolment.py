@@ -73,7 +73,8 @@ def enrol(folder: Path, *, url: str, code: str, name: str, fingerprint: str | No
         BadInput: address or fingerprint is none. ServerUnavailable: the server does not answer, or is not known.
     """
     if (folder / _FILE).exists():
-        raise Conflict(f"this dock is enrolled already: as {Enrolment.load(folder).dock}")
+        was = Enrolment.load(folder).dock
+        raise Conflict(f"this dock is enrolled already, as {was}; to enrol it anew move {folder / _FILE} away")
     pinned = None if fingerprint is None else checked_fingerprint(fingerprint)
     wire = Wire(checked_url(url), fingerprint=pinned)
     try:
@@ -90,7 +91,10 @@ def _asked(wire: Wire, **told: str) -> tuple[str, tuple[str, ...]]:
     body = json.dumps(told).encode()
     answer = wire.send("POST", "/v1/enrolments", headers={"Content-Type": "application/json"}, body=body)
     if answer.status >= 400:
-        raise failure(answer)
+        error = failure(answer)
+        if isinstance(error, NotFound):
+            raise NotFound(f"no evidock server answers there: {answer.status}") from error
+        raise error
     said = answer.json()
     dock, keys = said.get("dock"), said.get("server_keys")
     if not isinstance(dock, str) or not isinstance(keys, list) or not keys:

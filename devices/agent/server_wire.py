@@ -129,7 +129,7 @@ class Wire:
         except SSLError as error:
             raise ServerUnavailable(self._distrusted(error)) from error
         except (HTTPError, OSError) as error:
-            raise ServerUnavailable(f"the server does not answer: {_why(error)}") from error
+            raise ServerUnavailable(f"{self._base}: {_why(error)}") from error
         if len(content) > _LARGEST:
             raise ServerUnavailable("what answers there does not speak as the server does")
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
@@ -141,7 +141,8 @@ class Wire:
     def _distrusted(self, error: SSLError) -> str:
         if self.fingerprint is not None:
             return f"the server shows another certificate than the one pinned here, or none: {_why(error)}"
-        return f"nobody known here vouches for the server's certificate: {_why(error)}"
+        hint = "pin it by the SHA-256 that `evidock serve` prints, or name its authority's file in SSL_CERT_FILE"
+        return f"nobody known here vouches for the server's certificate: {hint} ({_why(error)})"
 
 
 def failure(answer: Answer) -> EvidockError:
@@ -163,7 +164,7 @@ def checked_url(url: str) -> str:
     """
     parts = urlsplit(url)
     if not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise BadInput(f"not the address of a server: {url}")
+        raise BadInput(f"not the address of a server, such as https://evidock.example.org:9443: {url}")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(parts.hostname)):
         raise BadInput(f"a dock speaks HTTPS with its server, not {parts.scheme or 'nothing'}: {url}")
     return url.rstrip("/")
