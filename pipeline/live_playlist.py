@@ -7,6 +7,8 @@ A fragment is in the playlist as soon as it lasts. Source: RFC 8216 §4.3 (tags)
 import functools
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -33,21 +35,29 @@ class Part:
     start: int
     end: int
 
-    def read(self) -> bytes:
-        """All of them; a fragment at most.
+    @property
+    def size_bytes(self) -> int:
+        """How many."""
+        return self.end - self.start
+
+    @contextmanager
+    def opened(self) -> Iterator[ReadRange]:
+        """They stay readable while the block runs, also when the file is forgotten meanwhile.
 
         Raises:
             NotFound: the file is gone: it rests elsewhere. StoreUnavailable: it cannot be read.
         """
-        return _pread(self.path, self.start, self.end - self.start)
+        with _opened(self.path) as descriptor:
+            yield lambda offset, length: _pread(descriptor, self.start + offset, min(length, self.size_bytes - offset))
 
     def range(self) -> ReadRange:
         """For who reads headers only."""
-        return lambda offset, length: _pread(self.path, self.start + offset, min(length, self._size - offset))
 
-    @property
-    def _size(self) -> int:
-        return self.end - self.start
+        def read(offset: int, length: int) -> bytes:
+            with self.opened() as reading:
+                return reading(offset, length)
+
+        return read
 
 
 def part(live: Live, number: int, *, files: ReceivedFiles) -> Part:
@@ -99,13 +109,19 @@ def _seconds(fragment: Part, _sha256: str, tracks: tuple[tuple[int, Timing], ...
     return seconds_of(fragment.range(), fragment.end - fragment.start, dict(tracks))
 
 
-def _pread(path: Path, offset: int, length: int) -> bytes:
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
     with store_errors("a live recording cannot be read"):
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise NotFound("this live recording rests elsewhere now") from error
-        try:
-            return os.pread(descriptor, max(0, length), offset)
-        finally:
-            os.close(descriptor)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _pread(descriptor: int, offset: int, length: int) -> bytes:
+    with store_errors("a live recording cannot be read"):
+        return os.pread(descriptor, max(0, length), offset)

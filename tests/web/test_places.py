@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where every place of the server is taken by strangers, and by a client that fetches no answer."""
 
+import resource
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +76,22 @@ def test_an_answer_that_nobody_fetches_is_kept_for_a_while_only(
         except ConnectionResetError:
             pass
     assert came < 16 << 20
+
+
+def test_answers_that_nobody_fetches_take_no_memory(server: WebServer) -> None:
+    ours = terminal(server.home.ports, server.port)
+    live = ours.begin(path="live/large.mp4")
+    ours.put_all(live, [footage()[0], bytes(24 << 20)])
+    head = f"GET /v1/live/{live}/1.m4s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ours.token}\r\n\r\n"
+    before = _resident_bytes()
+    with ExitStack() as stack:
+        for _ in range(10):
+            line = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+            line.sendall(head.encode())
+            assert b" 200 " in line.recv(1000)
+        assert _resident_bytes() - before < 100 << 20
+
+
+def _resident_bytes() -> int:
+    told = Path("/proc/self/statm").read_text("ascii")
+    return int(told.split()[1]) * resource.getpagesize()

@@ -5,11 +5,13 @@ Only the terminal that records may watch. Others come when each view is put on r
 """
 
 from fastapi import APIRouter, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from evidence.errors import NotFound
 from pipeline import live
 from pipeline.live import Sender
-from pipeline.live_playlist import ENDING, INIT, part, playlist
+from pipeline.live_playlist import ENDING, INIT, Part, part, playlist
 from web.api.context import Context, Here
 from web.api.live import Gate, Terminal
 
@@ -19,6 +21,7 @@ _NEVER_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _PLAYLIST = "application/vnd.apple.mpegurl"
 _MEDIA = "video/mp4"
 _DIGITS_MAX = 9
+_BLOCK_BYTES = 256 * 1024
 _WATCHERS = Gate(4)  # of one terminal, that ask at the same moment
 
 
@@ -47,4 +50,23 @@ def fragment(identifier: str, name: str, sender: Terminal, here: Here) -> Respon
 
 def _part(identifier: str, number: int, *, sender: Sender, here: Context) -> Response:
     found = live.look(identifier, sender=sender, files=here.files)
-    return Response(part(found, number, files=here.files).read(), media_type=_MEDIA, headers=_NEVER_KEPT)
+    return _Blocks(part(found, number, files=here.files))
+
+
+class _Blocks(Response):
+    """A fragment as an answer. Of a client that does not fetch it, a block is held in memory and no more."""
+
+    media_type = _MEDIA
+
+    def __init__(self, told: Part) -> None:
+        super().__init__(headers=_NEVER_KEPT | {"Content-Length": str(told.size_bytes)})
+        self._part = told
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, block by block."""
+        with self._part.opened() as read:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            for at in range(0, self._part.size_bytes, _BLOCK_BYTES):
+                block = await run_in_threadpool(read, at, _BLOCK_BYTES)
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
