@@ -119,6 +119,7 @@ def _of_case(case: str, start: str, end: str, file: Path, ports: Ports) -> list[
         found = [search.recording(connection, one) for one in sorted({link["recording"] for link in linked})]
     # What was disposed of is no part of the case's time any more; `case show` still names it.
     rows = [row for row in found if row["state"] not in (State.DISPOSING, State.DISPOSED)]
+    rows.sort(key=lambda row: (row["start_at"] or "", row["id"]))  # numbered as they were filmed
     spans = [(row["id"], _part(row, first, last)) for row in rows]
     covering = [(identifier, span) for identifier, span in spans if span is not None]
     if not covering:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -148,7 +149,7 @@ class Server:
             raise NotNow(0.0) from error
         if answer.status == 401 and path.startswith("/v1/live") and self._sign_in():
             return self.ask(method, path, body)
-        if answer.status in LATER or answer.status >= 500:
+        if (answer.status in LATER and path != "/v1/enrolments") or answer.status >= 500:
             raise NotNow(float(answer.headers.get("Retry-After") or 0))
         return answer.status, told
 
@@ -157,8 +158,7 @@ class Server:
         asked = self.ask("POST", "/v1/challenges", {"dock": self._dock})[1].get("challenge")
         signature = self.key.sign(f"evidock-session-v1\n{self._dock}\n{asked}".encode())
         told = {"dock": self._dock, "challenge": asked, "signature": base64.b64encode(signature).decode()}
-        status, opened = self.ask("POST", "/v1/sessions", told)
-        self._token = opened["token"] if status == 201 else ""
+        self._token = str(self.ask("POST", "/v1/sessions", told)[1].get("token", ""))
         return bool(self._token)
 
 
@@ -245,8 +245,7 @@ class Sending:
         word = {**told["word"], "started_at": self._recording.begins_at(told["skipped"]), "sha256": sha.hexdigest()}
         sidecar = json.dumps(word, ensure_ascii=False, sort_keys=True)
         body = {"fragments": told["sent"], "sha256": sha.hexdigest(), "sidecar": sidecar}
-        signature = self._server.key.sign(b"evidock-sidecar-v1\n" + sidecar.encode())
-        body["signature"] = base64.b64encode(signature).decode()
+        body["signature"] = base64.b64encode(self._server.key.sign(f"evidock-sidecar-v1\n{sidecar}".encode())).decode()
         status, answer = self._server.ask("POST", f"/v1/live/{told['live']}/end", body)
         if status != 201:
             return self._other(status, answer)
@@ -285,6 +284,7 @@ def main() -> None:
         enrol(asked.folder, asked)
     server = Server(asked.folder)
     if asked.do == "record":
+        shutil.which(asked.ffmpeg) or sys.exit(f"there is no program {asked.ffmpeg}: name ffmpeg with --ffmpeg")
         threading.Thread(target=film, args=(recording := begun(asked), asked)).start()
         Sending(recording, server).run()
     for left in map(Recording, sorted((asked.folder / "recordings").glob("*"))):

@@ -233,6 +233,13 @@ def test_a_clip_over_a_seam_is_a_clip_and_a_proof_of_each_file(tmp_path: Path) -
     assert clip(ids[1], "00:02", "00:04", "from-second.mp4") == [(ids[1], "2", "3", 10), (ids[2], "0", "1", 10)]
     times = ("2026-06-19T12:00:02+08:00", "2026-06-19T12:00:04+08:00")
     assert clip(ids[2], *times, "instants.mp4") == [(ids[0], "2", "3", 10), (ids[1], "0", "1", 10)]
+    # A case's clips are numbered as they were filmed, whatever the recordings' ids are.
+    evidock("officer", "add", CAMERA.officer, home=tmp_path / "home")
+    window = ("--from", "2026-06-19T11:00:00+08:00", "--to", "2026-06-19T13:00:00+08:00")
+    assert evidock("case", "new", "2026-017", "--officer", CAMERA.officer, *window, home=tmp_path / "home").status == 0
+    span = ("--from", "2026-06-19T12:00:00+08:00", "--to", "2026-06-19T12:00:09+08:00")
+    cut = evidock("clip", "--case", "2026-017", *span, "-o", tmp_path / "k.mp4", "--json", home=tmp_path / "home").json
+    assert [one["recording"] for one in cut["clips"]] == ids
     shown = evidock("show", ids[1], "--json", home=tmp_path / "home").json
     assert [part["id"] for part in shown["parts"]] == ids
     assert "part 3" in evidock("show", ids[0], home=tmp_path / "home").out

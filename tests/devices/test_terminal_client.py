@@ -4,6 +4,8 @@
 import json
 import math
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ from storage.register import dock_rows, search
 from tests.support.chaos import times
 from tests.support.home import Home, open_home
 from tests.support.live_footage import SERIAL
+from tests.support.nursery import ROOT
 from tests.support.servers import until
 from tests.support.street_network import street_network
 from tests.support.terminals import Client, Terminal, invitation
@@ -235,6 +238,24 @@ def test_a_terminal_that_was_revoked_keeps_what_it_has(server: WebServer, home: 
         assert terminal.poll() is None
     assert client.said("waits")
     assert len(client.media()[0]) > 1000
+
+
+def test_a_terminal_with_a_wrong_code_is_told_so_and_one_without_ffmpeg_too(
+    server: WebServer, home: Home, tmp_path: Path
+) -> None:
+    def ended(*told: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "devices.terminal.client", str(tmp_path / "terminal"), *told]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+        return done.returncode, done.stderr
+
+    url = f"http://127.0.0.1:{server.port}"
+    status, words = ended("enrol", "--server", url, "--code", "WRONG")
+    assert status == 1
+    assert "the server refuses: this code is not known" in words
+    enrolled(home, server.port, tmp_path / "terminal")
+    status, words = ended("record", "--ffmpeg", "/no/such/ffmpeg")
+    assert status == 1
+    assert "there is no program /no/such/ffmpeg" in words
 
 
 def test_a_terminal_speaks_to_the_server_of_the_pinned_certificate_only(home: Home, tmp_path: Path) -> None:
