@@ -78,7 +78,7 @@ def test_every_step_can_be_reached_and_none_is_opened_twice() -> None:
     for step in reached:
         reached += flow.AFTER.get(step, ())
     assert sorted([*reached, "repair"]) == sorted(flow.STEPS)
-    assert flow.AFTER_DAMAGE == {"seal": (*flow.AFTER_QUARANTINE["seal"], "repair")}
+    assert {"seal": (*flow.AFTER_QUARANTINE["seal"], "repair")} == flow.AFTER_DAMAGE
 
 
 def test_every_step_of_footage_is_one_event_and_a_repeat_of_the_job_is_none(home: Home) -> None:
