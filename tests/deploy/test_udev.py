@@ -58,8 +58,8 @@ def shown(device: Path, told: Mapping[str, str], folder: Path, *, action: str = 
     done = run("unshare", "--mount", "sh", "-c", ALONE, "sh", rules, udevadm, action, device)
     assert done.returncode == 0, done.stderr
     # udev names file and line of what it cannot read, and of a link that it makes.
-    told = [line for line in done.stderr.splitlines() if f"rules.d/{RULES.name}:" in line and " LINK " not in line]
-    assert not told
+    refused = [line for line in done.stderr.splitlines() if f"rules.d/{RULES.name}:" in line and " LINK " not in line]
+    assert not refused
     assert f"rules.d/{RULES.name}" in done.stderr
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
