@@ -7,15 +7,15 @@ runs) is guessed here from when it was last written, and called likely.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
 from devices.makers.registry import read_claims
-from devices.makers.sidecar import read_side, side_places
+from devices.makers.sidecar import is_settings, read_side, side_places
 from devices.safe_open import open_beneath, open_root
-from devices.settle import Snapshot
+from devices.settle import Reason, Snapshot
 from devices.walk import Entry, walk
 from evidence.claims import Claims, Source
 from evidence.errors import BadInput, NotFound, SourceUnavailable, Unacceptable
@@ -71,6 +71,8 @@ def try_card(root: Path) -> Trial:
         for entry in walk(at, in_order=True):
             if entry.ignored is not None or entry.seen is None:
                 _skip(trial, entry)
+            elif is_settings(entry.path):
+                _skip(trial, replace(entry, ignored=Reason.SETTINGS))
             elif len(trial.files) >= FILES_MAX:
                 trial.further += 1
             else:

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     HIDDEN = "hidden"
     PARTIAL = "partial-name"
     SYSTEM = "system-folder"
+    SETTINGS = "settings"
     UNREADABLE = "unreadable"
     TOO_DEEP = "too-deep"
     LOOP = "folder-loop"

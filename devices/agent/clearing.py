@@ -19,13 +19,10 @@ from devices.agent.spool_rows import SpoolFile
 from devices.agent.states import Phase
 from devices.agent.taking import CLASHES, check_listed
 from devices.agent.visit import Visit
-from devices.makers.sidecar import PLACES
 from devices.safe_open import open_beneath
 from evidence.errors import Conflict, FixityMismatch, SourceUnavailable
 from evidence.offer import showable
 from pipeline.dock_manifest import Row
-
-_SETTINGS = frozenset(place.lower() for place in PLACES)
 
 
 class Clearing:
@@ -57,7 +54,7 @@ class Clearing:
         self._visit.is_erasing = True
         self._visit.show(Phase.ERASING, is_removable=False, code="", why="")
         gone = self._erase()
-        left = still_there(self._visit.plug.root, (self._visit.card_path(row) for row in self._rows_to_erase()))
+        left = still_there(self._visit.plug.root, (self._visit.card_path(row) for row in self._visit.rows()))
         if left:
             raise SourceUnavailable(f"was erased and is still there: {showable(left[0])}", files=left)
         for _, known in self._receipted():
@@ -116,9 +113,5 @@ class Clearing:
         self._visit.erased += 1
 
     def _doomed(self) -> Iterator[Doomed]:
-        for row in self._rows_to_erase():
+        for row in self._visit.rows():
             yield Doomed(self._visit.card_path(row), row.size_bytes or 0, row.mtime_ns or 0)
-
-    def _rows_to_erase(self) -> Iterator[Row]:
-        """All that was taken but the recorder's own settings: without them it would no longer know whose it is."""
-        return (row for row in self._visit.rows() if self._visit.card_path(row).lower() not in _SETTINGS)

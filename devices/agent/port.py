@@ -7,6 +7,8 @@ and every file has a receipt that verified, (10) say that it may be taken out.
 """
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 
 from devices.agent.clearing import Clearing
 from devices.agent.clock_check import check_clock
@@ -19,9 +21,11 @@ from devices.agent.server_port import Answer, Docking, Ending, Outcome
 from devices.agent.states import Phase
 from devices.agent.taking import Taking
 from devices.agent.visit import Stopped, TakenOut, Visit
+from devices.makers.sidecar import is_settings
 from devices.manifest import Summary, write_manifest
 from devices.safe_open import open_root
-from devices.walk import walk
+from devices.settle import Reason
+from devices.walk import Entry, walk
 from evidence.errors import EvidockError, ServerUnavailable, SourceUnavailable
 from storage.durable import store_errors, sync_folder
 
@@ -105,11 +109,17 @@ class PortTask:
         with store_errors("the dock's manifest cannot be written"), open_root(self._plug.root) as at:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with path.open("wb") as out:
-                summary = write_manifest(self._desk.settings.dock, walk(at, self.visit.prefix, in_order=True), out)
+                summary = write_manifest(self._desk.settings.dock, self._entries(at), out)
                 out.flush()
                 os.fsync(out.fileno())
             sync_folder(path.parent)
         return summary
+
+    def _entries(self, at: int) -> Iterator[Entry]:
+        """All names of the device; its recorder's own settings are listed, and never taken or erased."""
+        for entry in walk(at, self.visit.prefix, in_order=True):
+            is_own = entry.ignored is None and is_settings(entry.path.removeprefix(self.visit.prefix))
+            yield replace(entry, ignored=Reason.SETTINGS) if is_own else entry
 
     def _announce(self, docking: Docking) -> Answer | None:
         """What the server says; None while it cannot be asked, of a device that it took before."""

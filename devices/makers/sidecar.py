@@ -26,6 +26,7 @@ PLACES = (
     "LocalSettings.json",
     "ID.txt",
 )
+_SETTINGS = frozenset(place.lower() for place in PLACES)
 # Keys without spaces and strokes, in lower case; a dot stands between a section and a key in it.
 _DEVICE_KEYS = {"account.userid", "id", "idcode", "sn", "serial", "serialno", "serialnumber"} | {
     f"dev{rest}" for rest in ("id", "ice.id", "iceid", "ice.no", "iceno", "ice.sn", "icesn")
@@ -41,6 +42,11 @@ _SECTION = re.compile(r"\[([^\[\]]{1,64})\]")
 _PAIR = re.compile(r"([^=:]{1,64}?)\s*[=:]\s*(.*)")
 _NOISE = re.compile(r"[\s_\-'\"]+")
 _MAX_NESTING = 4
+
+
+def is_settings(path: str) -> bool:
+    """True for a settings file of a recorder, by its path on the device: it may hold passwords, and stays there."""
+    return path.lower() in _SETTINGS
 
 
 def side_places(path: str) -> tuple[str, ...]:
