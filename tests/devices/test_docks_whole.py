@@ -46,8 +46,8 @@ def test_many_devices_lose_nothing_while_the_server_restarts_and_the_network_is_
               f"memory {made.station.memory() / MIB:.0f} MiB, at half {_spread(half):.2f} of the fastest")  # fmt: skip
         assert told["acknowledged_bytes"] == sum(path.stat().st_size for path in made.sources)
         assert told["cuts"] > 0
-        assert resent <= PIECE_BYTES * told["cuts"]
-        assert told["cuts"] <= made.wire.broken
+        # Counted by the wire and by the agent: what either calls a cut has not cost more than a piece.
+        assert resent <= PIECE_BYTES * min(told["cuts"], made.wire.broken)
         assert made.station.memory() < MOST_MEMORY
         assert max(half.values()) - min(half.values()) <= max(0.2 * max(half.values()), PIECE_BYTES + MIB), half
         until(made.jobs_are_done, "every job is done", timeout_s=times(60, 900))
