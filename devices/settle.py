@@ -28,6 +28,7 @@ class Reason(StrEnum):
     PARTIAL = "partial-name"
     SYSTEM = "system-folder"
     SETTINGS = "settings"
+    EMPTY = "empty"
     UNREADABLE = "unreadable"
     TOO_DEEP = "too-deep"
     LOOP = "folder-loop"

@@ -102,11 +102,13 @@ def read_status(folder: Path) -> dict[str, Any]:
         NotFound: it never ran. RecordMalformed: what it wrote cannot be read.
     """
     from app.dock_figures import NETWORK
+    from devices.agent.nameless import count_aside
 
     try:
-        told = json.loads((folder / "status.json").read_text("utf-8"))
+        told: dict[str, Any] = json.loads((folder / "status.json").read_text("utf-8"))
         network = folder / NETWORK
         told["network"] = json.loads(network.read_text("utf-8")) if network.exists() else None
+        told["nameless_files"] = count_aside(folder / "spool")
     except FileNotFoundError as error:
         raise NotFound("no dock station has run here yet: `evidock dock run`") from error
     except (ValueError, OSError) as error:
@@ -127,7 +129,12 @@ def _shown(told: dict[str, Any]) -> Group:
         cells = (port, phase, one["device"] or "", str(one["files"]), copied, str(one["received_files"]), one["why"])
         table.add_row(*(for_terminal(cell) for cell in cells))
     # Beneath the table, not its caption: that would be folded to the width of an empty table.
-    return Group(table, Text(_network(told)))
+    return Group(table, Text(_network(told)), *map(Text, _alarms(told)))
+
+
+def _alarms(told: dict[str, Any]) -> list[str]:
+    count = told["nameless_files"]
+    return [word("dock-alarm", "spool-nameless").format(files=count)] if count else []
 
 
 def _network(told: dict[str, Any]) -> str:

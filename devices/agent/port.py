@@ -116,10 +116,15 @@ class PortTask:
         return summary
 
     def _entries(self, at: int) -> Iterator[Entry]:
-        """All names of the device; its recorder's own settings are listed, and never taken or erased."""
+        """All names of the device; its recorder's own settings and empty files are listed, never taken or erased."""
         for entry in walk(at, self.visit.prefix, in_order=True):
-            is_own = entry.ignored is None and is_settings(entry.path.removeprefix(self.visit.prefix))
-            yield replace(entry, ignored=Reason.SETTINGS) if is_own else entry
+            yield replace(entry, ignored=entry.ignored or self._left_alone(entry))
+
+    def _left_alone(self, entry: Entry) -> Reason | None:
+        if is_settings(entry.path.removeprefix(self.visit.prefix)):
+            return Reason.SETTINGS
+        # There is nothing to keep; and no receipt will ever let the device be cleared of it.
+        return Reason.EMPTY if entry.seen is not None and entry.seen.size_bytes == 0 else None
 
     def _announce(self, docking: Docking) -> Answer | None:
         """What the server says; None while it cannot be asked, of a device that it took before."""

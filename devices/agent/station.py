@@ -14,6 +14,8 @@ from datetime import datetime
 from devices.agent.backup import Backup
 from devices.agent.desk import Desk, StationSettings
 from devices.agent.dockings import Dockings
+from devices.agent.nameless import FOLDER as NAMELESS_FOLDER
+from devices.agent.nameless import NAMELESS, put_aside
 from devices.agent.plug import Plug, look
 from devices.agent.port import PortTask
 from devices.agent.server_port import Ending, Server
@@ -91,6 +93,7 @@ class Station:
             StoreUnavailable: the dock's own folder cannot be used.
         """
         desk = self._desk
+        self._put_nameless_aside()
         for docking in desk.dockings.broken_off():
             received = desk.dockings.tally(docking).received
             desk.server.tell_end(Ending(docking, "interrupted", received, 0, "the dock was restarted"))
@@ -120,6 +123,17 @@ class Station:
                 self._came(plug)
         self._desk.board.waiting = self._desk.spool.count_waiting()
         self._desk.board.write()
+
+    def _put_nameless_aside(self) -> None:
+        spool = self._desk.spool
+        count = put_aside(spool.folder, spool.journal)
+        if count:
+            text = (
+                f"{count} files in the dock's spool are in no journal: it was lost, or a power cut took its end."
+                f" They were put into {spool.folder / NAMELESS_FOLDER}; nothing was deleted or erased."
+                " A person must look: they may be the only copies"
+            )
+            self._desk.alarm(NAMELESS, text)
 
     def _came(self, plug: Plug) -> None:
         task = PortTask(self._desk, plug, ids.opaque("dkg", secrets.token_bytes(10)))

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from devices.agent.copying import copy_file
+from devices.agent.journal import Journal
+from devices.agent.nameless import count_aside, put_aside
 from devices.agent.server_outbox import Outbox
 from devices.agent.server_port import ErasureFile
 from devices.agent.spool import PIECE_BYTES, Origin, Spool
@@ -118,3 +120,50 @@ def test_a_word_to_the_server_that_was_damaged_on_disk_is_said_to_be_so(tmp_path
         outbox.first()
     with pytest.raises(RecordMalformed):
         outbox.numbers_of(lambda entry: True)
+
+
+def test_bytes_whose_journal_was_lost_are_put_aside_and_told_and_nothing_is_deleted_or_erased(tmp_path: Path) -> None:
+    device = DockDevice(card(tmp_path / "card", FILES))
+    with station(tmp_path / "s", KindServer(takes_files=False)) as running:
+        device.plug(running.ports, "p1")
+        running.wait(Phase.UPLOADING)
+        device.unplug()
+    spool = tmp_path / "s" / "dock" / "spool"
+    for lost in spool.glob("journal.sqlite*"):
+        lost.unlink()
+    left = sorted(path.read_bytes() for path in spool.glob("*.bytes"))
+    assert len(left) == 3
+    with station(tmp_path / "s", KindServer(TAKEN_AND_ERASED, takes_files=False)) as running:
+        running.until(lambda: running.server.codes() == ["spool-nameless"])
+        device.plug(running.ports, "p1")  # the same files are copied anew, over nothing
+        running.wait(Phase.UPLOADING)
+        device.unplug()
+    assert sorted(path.read_bytes() for path in (spool / "nameless").iterdir()) == left
+    assert sorted(files_of(device.card)) == NAMES
+    with station(tmp_path / "s", KindServer(takes_files=False)) as running:
+        running.until(lambda: running.station.board.waiting == 3)
+        assert running.server.codes() == [], "told once"
+
+
+def test_a_journal_that_is_lost_twice_overwrites_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    for content_ in (b"first", b"second"):
+        (tmp_path / "ofr-1.bytes").write_bytes(content_)
+        assert put_aside(tmp_path, journal) == 1
+    assert sorted(path.read_bytes() for path in (tmp_path / "nameless").iterdir()) == [b"first", b"second"]
+    assert (put_aside(tmp_path, journal), count_aside(tmp_path)) == (0, 2)
+    journal.close()
+
+
+def test_an_empty_file_is_listed_stays_on_the_device_and_keeps_nothing_else_from_being_cleared(tmp_path: Path) -> None:
+    device = DockDevice(card(tmp_path / "card", {**FILES, "DCIM/video/empty.mp4": b""}))
+    with station(tmp_path / "s", KindServer(TAKEN_AND_ERASED)) as running:
+        device.plug(running.ports, "p1")
+        assert running.wait(Phase.REMOVABLE, Phase.FAULT).erased_files == 3
+        device.unplug()
+    (manifest,) = running.server.manifests.values()
+    assert [line.split(b"\t")[:3] for line in manifest.splitlines() if b"empty.mp4" in line] == [
+        [b"file", b"empty", b"0"]
+    ]
+    assert sorted(files_of(device.card)) == ["DCIM/video/empty.mp4"]
+    assert len(running.server.stored) == 3
