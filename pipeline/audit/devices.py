@@ -5,7 +5,7 @@ A row that says that a dock may clear cards, or holds another key for it, would 
 so these rows are held against the signed records, as far as facts tell them; names are in details.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ Rows = dict[Key, dict[str, Any]]
 TABLES: Mapping[str, tuple[str, ...]] = {
     "assignments": ("id",),
     "attachments": ("recording", "role", "sha256"),
+    "clock_readings": ("device", "at"),
     "devices": ("serial",),
     "dockings": ("id",),
     "docks": ("id",),
@@ -38,6 +39,7 @@ class Devices:
     """What rows should say by table; manifests by digest, with the dockings that name each; attachments by digest.
 
     `settled`: dockings that finished, or of which anything may have been erased: their manifests must be there.
+    `strangers`: what was measured at dockings of devices that were not registered, whose names are in details alone.
     An event that was lost from the log is heard last, from the register's copy: none here needs the one before it.
     """
 
@@ -45,6 +47,7 @@ class Devices:
     manifests: dict[str, set[str]] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     attached: dict[str, Attached] = field(default_factory=dict)
+    strangers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def hear(self, event: CustodyEvent) -> None:
         """Take an event; called in the order of its stream.
@@ -99,6 +102,19 @@ def check_attachments(heard: Devices, endings: Endings, *, sheet: StoreSheet) ->
         found = sheet.measure(key, why=what)
         if found is not None and (found.hex, found.size_bytes) != (sha256, one.size_bytes):
             sheet.blame(key, "altered", f"{what}: found {found}, recorded {one.size_bytes} bytes")
+
+
+def expected_readings(heard: Devices, found: Iterable[Mapping[str, Any]]) -> Rows:
+    """What the readings of clocks should say; of devices that were not registered only if there is one.
+
+    Of these nobody but a detail says whose they are, or whether they named themselves: that a row lacks is not seen.
+    """
+    of_strangers = {
+        (row["device"], row["at"]): dict(heard.strangers[row["docking"]])
+        for row in found
+        if row["docking"] in heard.strangers
+    }
+    return heard.rows["clock_readings"] | of_strangers
 
 
 # --- hearing ------------------------------------------------------------------------------------
@@ -176,6 +192,13 @@ def _docked(heard: Devices, event: CustodyEvent) -> None:
     heard.manifests.setdefault(sha256, set()).add(docking)
     told = _told(event, "dock", "port", "began_at", "refusal", "names", "taken", "taken_bytes")
     later = dict.fromkeys(("erasing_at", "ended_at", "outcome", "received", "erased"))
+    reading = event.facts.get("clock")
+    if event.stream.startswith("device/"):
+        told |= {"device": _subject(event)}
+        if reading is not None:  # of two of one moment the first counts
+            heard.rows["clock_readings"].setdefault((_subject(event), reading["at"]), {"docking": docking, **reading})
+    elif reading is not None:
+        heard.strangers[docking] = {"docking": docking, **reading}
     _first(heard, "dockings", docking, {**told, "manifest_sha256": sha256, **later})
 
 

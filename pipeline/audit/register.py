@@ -75,6 +75,7 @@ def check_rows(told: Told, rows: Mapping[str, Sequence[Row]], *, sheet: Sheet) -
         "time_tokens": _tokens(told),
         "tombstones": _tombstones(told),
         **told.devices.rows,
+        "clock_readings": devices.expected_readings(told.devices, rows.get("clock_readings", ())),
         "archives": {
             (name,): {"place": one.place, "storage_class": one.storage_class}
             for name, one in told.endings.archived.items()

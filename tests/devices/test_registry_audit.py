@@ -24,6 +24,7 @@ from tests.support.docking_day import Dock, at_rest, enrolled_dock, gpx
 from tests.support.home import NOON, Home, open_home
 
 HOUR = timedelta(hours=1)
+READINGS = "register/clock_readings"
 FILES = [gpx(1), gpx(2), gpx(3)]
 
 
@@ -47,7 +48,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         register_officer(Officer("430407"), ports=home.ports, now=NOON)
         assign_device("A1", "430407", start=NOON, ports=home.ports, now=NOON)
         dock = enrolled_dock(home, at=NOON - HOUR)
-        dock.end(dock.plug_in(1, FILES, device="A1", at=NOON), at=NOON + HOUR)
+        dock.end(dock.plug_in(1, FILES, device="A1", at=NOON, offset_ms=400), at=NOON + HOUR)
         home.publish()
         assert verify_all(home.ports).verdict == "proven"
         yield home
@@ -159,6 +160,11 @@ def test_an_attachment_that_no_record_names_is_untracked(home: Home, attached: t
         ("dockings", "refusal", "device-refused"),
         ("dockings", "erasing_at", "2026-06-19T04:00:00.000000Z"),
         ("dockings", "outcome", "interrupted"),
+        ("dockings", "device", "A2"),
+        ("clock_readings", "offset_ms", 3_600_000),
+        ("clock_readings", "uncertainty_ms", 1),
+        ("clock_readings", "after_ms", 99),
+        ("clock_readings", "docking", "dkg-aaaaaaaaaaaaaaaa"),
         ("devices", "status", "lost"),
         ("devices", "clock_offset_ms", 1),
         ("assignments", "end_at", "2026-06-19T05:00:00.000000Z"),
@@ -175,6 +181,26 @@ def test_a_row_that_says_otherwise_than_was_signed_is_found(
     finally:
         with changing(signed) as database:
             database.execute(f"UPDATE {table} SET {column} = ?", (before,))  # noqa: S608
+
+
+def test_a_reading_of_a_clock_that_was_taken_out_or_slipped_in_is_found(signed: Home) -> None:
+    with changing(signed) as database:
+        row = database.execute("SELECT * FROM clock_readings").fetchone()
+        database.execute("UPDATE clock_readings SET at = '2026-06-18T04:00:00.000000Z'")
+    try:
+        assert sorted(found(signed)) == [(READINGS, "missing"), (READINGS, "unrecorded")]
+    finally:
+        with changing(signed) as database:
+            database.execute("UPDATE clock_readings SET at = ? WHERE device = ?", (row[1], row[0]))
+
+
+def test_a_reading_of_a_device_that_was_not_registered_is_held_against_its_docking(home: Home, dock: Dock) -> None:
+    dock.plug_in(2, FILES, device="STRANGER", at=NOON, offset_ms=500)
+    home.publish()
+    assert verify_all(home.ports).verdict == "proven"
+    with changing(home) as database:
+        database.execute("UPDATE clock_readings SET offset_ms = 7")
+    assert found(home) == [("register/clock_readings", "altered")]
 
 
 def test_a_dock_that_no_record_made_is_found(signed: Home) -> None:
