@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 
 from evidence.claims import Claims
-from evidence.custody import Happening
 from evidence.errors import (
     ChecksumMismatch,
     EvidockError,
@@ -28,15 +27,14 @@ from pipeline.arrive import arrive
 from pipeline.attach import Attachment, attach
 from pipeline.live import MARK, Live, Sender, live_ids, look, look_at
 from pipeline.live_figures import figures
+from pipeline.live_late import CUT_OFF, cut_off_before, keep_late_word, remark
 from pipeline.live_sidecar import Sidecar
-from pipeline.outcome import about
 from pipeline.ports import Ports
 from pipeline.received import ReceivedFiles, root_of
 from pipeline.received_told import Told
 from storage.durable import store_errors
-from storage.register import dock_rows, search
+from storage.register import search
 
-CUT_OFF = "cut-off"
 _BLOCK_BYTES = 1 << 20
 
 
@@ -62,18 +60,40 @@ def end(identifier: str, said: Ended, *, sender: Sender, ports: Ports, now: date
         NotFound: the sender has no such live recording.
         OffsetConflict: not all fragments are here; `values["next"]` says which comes next.
         ChecksumMismatch: what is here is not what was recorded, or not what the signed word speaks of.
-        WrongState: it was cut off, or ended with another word, and is a Recording as it was then.
+        WrongState: it was cut off, or ended with another word, and is a Recording as it was then. The first signed
+            word that comes after a cut is kept with it.
         InUse: a fragment is being written. StoreUnavailable, RegisterUnavailable: worth another try.
     """
     files = ReceivedFiles(ports.received)
-    live = look(identifier, sender=sender, files=files)
+    try:
+        live = look(identifier, sender=sender, files=files)
+    except NotFound:
+        recording = cut_off_before(identifier, sender=sender.id, ports=ports)
+        if recording is None:
+            raise
+        raise _too_late(recording, said, sender=sender, ports=ports, now=now) from None
     if live.closed is None:
         _check(live, said, files=files)
         claims = said.sidecar.claims if said.sidecar else Claims()
         close(identifier, said.told_by(sender), claims=claims, size_bytes=live.size_bytes, files=files)
     elif live.closed != said.told_by(sender) | {"size_bytes": live.size_bytes}:
-        raise WrongState("this recording was cut off or ended otherwise, and is kept as it was then")
+        if live.closed["why"] != CUT_OFF:
+            raise WrongState("this recording ended otherwise, and is kept as it was then")
+        recording = take_down(identifier, ports=ports, now=now)
+        raise _too_late(recording, said, sender=sender, ports=ports, now=now)
     return take_down(identifier, ports=ports, now=now)
+
+
+def _too_late(recording: str, said: Ended, *, sender: Sender, ports: Ports, now: datetime) -> WrongState:
+    """What the sender hears; its word is kept, if it has one that speaks of what it says it recorded."""
+    told = "this recording was cut off, and is kept as it was then"
+    word = said.sidecar
+    if word is None or word.media_sha256 != said.sha256:
+        return WrongState(told)
+    is_kept = keep_late_word(recording, word, signer=sender.id, ports=ports, now=now)
+    return WrongState(
+        f"{told}, with the signed word" if is_kept else f"{told}, with the word that came before this one"
+    )
 
 
 def _check(live: Live, said: Ended, *, files: ReceivedFiles) -> None:
@@ -156,11 +176,7 @@ def _attachments(word: Mapping[str, str] | None, name: str) -> Sequence[Attachme
 
 def _remark_cut_off(recording: str, *, fragments: int, ports: Ports, now: datetime) -> None:
     text = f"the recording was cut off while it came in: {fragments} fragments are kept, and no word of its end"
-    remark = Happening("remarked", about(recording), facts={"code": CUT_OFF}, detail={"text": text})
-    rested = ports.register.rest(remark)
-    with ports.register.begin() as facts:
-        if CUT_OFF not in {one["code"] for one in dock_rows.remarks_of(facts.connection, recording)}:
-            facts.record(rested, actor=ports.actor, at=now)
+    remark(recording, CUT_OFF, text, ports=ports, now=now)
 
 
 # --- what is not heard of any more ----------------------------------------------------------------

@@ -90,6 +90,11 @@ def known_offers(connection: Connection, identifiers: Sequence[str]) -> list[Row
     return all_rows(connection, wanted.order_by(offers.c.id))
 
 
+def offer_of_root(connection: Connection, dock: str, root: str) -> Row | None:
+    """The offer that a dock made from this root. All offers are looked through: for what is asked rarely."""
+    return one_row(connection, select(offers).where(offers.c.root == root, offers.c.dock == dock).limit(1))
+
+
 def open_assignment(connection: Connection, device: str) -> Row | None:
     """The hand-out of a device that is not given back, the newest of them."""
     wanted = select(assignments).where(assignments.c.device == device, assignments.c.end_at.is_(None))

@@ -27,7 +27,7 @@ from evidence.errors import (
     WrongState,
 )
 from evidence.media_time import Span
-from pipeline import live, live_closing
+from pipeline import live, live_closing, receive
 from pipeline.clip import clip
 from pipeline.linking import suggestions
 from pipeline.live import Sender
@@ -400,6 +400,50 @@ def test_a_terminal_that_comes_back_later_goes_on_in_a_new_recording_that_names_
     assert remarks(home, second) == []
     numbers = [number for number, _ in shown(_clip(home, second, tmp_path / "rest.mp4"))]
     assert {10, 25, 39} <= set(numbers)
+
+
+def late_words(home: Home, recording: str) -> list[bytes]:
+    with home.ports.register.view() as connection:
+        rows = dock_rows.attachments_of(connection, recording)
+    keys = [layout.attachment_key(row["sha256"]) for row in rows if row["role"] == "late-sidecar"]
+    return [home.ports.store.read(key, limit=1 << 20) for key in keys]
+
+
+@pytest.mark.parametrize("rests_elsewhere", [False, True])
+def test_a_signed_word_that_comes_after_the_cut_is_kept_beside_the_recording_once(
+    home: Home, rests_elsewhere: bool
+) -> None:
+    identifier = begin(home.ports, footage()[:2])
+    [recording] = cut_off(home)
+    if rests_elsewhere:
+        home.drain(recording)
+        receive.forget(recording, ports=home.ports)
+        assert ReceivedFiles(home.ports.received).ids() == []
+    for _ in range(2):
+        with pytest.raises(WrongState, match="with the signed word"):
+            end(home, identifier, told={"case": "2026-017", "officer": "430407"})
+    with pytest.raises(WrongState, match="came before"):
+        end(home, identifier, told={"case": "2026-018"})
+
+    assert late_words(home, recording) == [word(footage(), case="2026-017", officer="430407").text.encode()]
+    assert sorted(remarks(home, recording)) == ["cut-off", "late-word"]
+    assert claims(home, recording, "case") == [], "what was sealed does not change"
+
+
+def test_nobody_elses_word_and_no_word_on_other_media_is_kept_after_a_cut(home: Home) -> None:
+    identifier = begin(home.ports, footage()[:2])
+    [recording] = cut_off(home)
+    home.drain(recording)
+    receive.forget(recording, ports=home.ports)
+    said = ended(footage(), case="1")
+    with pytest.raises(NotFound):
+        live_closing.end(identifier, said, sender=STRANGER, ports=home.ports, now=clocks.now())
+    with pytest.raises(WrongState):
+        live_closing.end(
+            identifier, replace(said, sha256="00" * 32), sender=TERMINAL, ports=home.ports, now=clocks.now()
+        )
+    assert late_words(home, recording) == []
+    assert remarks(home, recording) == ["cut-off"]
 
 
 def _clip(home: Home, recording: str, out: Path) -> Path:
