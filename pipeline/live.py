@@ -153,7 +153,8 @@ def take(identifier: str, number: int, data: bytes, *, sha256: bytes, sender: Se
     Raises:
         NotFound: the sender has no such live recording. ChecksumMismatch: the bytes changed on the way.
         OffsetConflict: another fragment comes next; `values["next"]` says which. Conflict: it is here with other bytes.
-        WrongState: the recording grows no more. TooLarge, BadInput: no such fragment can be.
+        WrongState: the recording grows no more, or has as many fragments as it may.
+        TooLarge, BadInput: no such fragment can be.
         InUse: another request writes to it. StoreUnavailable: worth another try.
     """
     _check_fragment(number, data, sha256)
@@ -166,6 +167,10 @@ def take(identifier: str, number: int, data: bytes, *, sha256: bytes, sender: Se
     _refuse_closed(live.closed)
     if number > live.next:
         raise OffsetConflict(f"fragment {live.next} comes next, not {number}", next=live.next)
+    if number >= figures().recording_fragments:
+        # As if it had ended here: a terminal knows how to go on with a new one. This one is cut off soon.
+        most = figures().recording_fragments
+        raise WrongState(f"a recording has at most {most} fragments: what follows begins a new one that continues it")
     try:
         with files.appending(identifier, at=live.size_bytes, limit=figures().recording_bytes) as piece:
             # Once more, now that nobody else can close it.

@@ -20,6 +20,7 @@ class LiveFigures:
     cut_off_s: int
     fragment_bytes: int
     recording_bytes: int
+    recording_fragments: int
     open_at_once: int
     longest_fragment_s: int
     sidecar_bytes: int

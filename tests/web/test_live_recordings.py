@@ -2,6 +2,7 @@
 """Footage that is still recorded: it grows by fragments, lasts, and becomes a Recording when it ends or is cut off."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -147,6 +148,23 @@ def test_a_fragment_of_nothing_or_of_too_much_is_refused(home: Home, size: int, 
     identifier = begin(home.ports)
     with pytest.raises(error):
         put(identifier, 0, bytes(size), ports=home.ports)
+
+
+def test_a_recording_has_so_many_fragments_and_no_more_and_the_next_begins_a_new_one(home: Home) -> None:
+    most, files = figures().recording_fragments, ReceivedFiles(home.ports.received)
+    identifier = begin(home.ports, footage()[:1])
+    first, last = len(footage()[0]), f" {'00' * 32}\n"
+    ledger = files.path(identifier).with_name("ledger")
+    ledger.write_text(ledger.read_text() + "".join(f"{first + more}{last}" for more in range(1, most - 1)), "ascii")
+    os.truncate(files.path(identifier), first + most - 2)
+    assert live.look(identifier, sender=TERMINAL, files=files).next == most - 1
+
+    put(identifier, most - 1, footage()[1], ports=home.ports)
+    with pytest.raises(WrongState, match=f"at most {most} fragments"):
+        put(identifier, most, footage()[2], ports=home.ports)
+    put(identifier, most - 1, footage()[1], ports=home.ports)  # what lasts is acknowledged again
+    later = begin(home.ports, footage()[:1], path="live/two.mp4", continues=identifier)
+    assert later != identifier
 
 
 @pytest.mark.parametrize("number", [-1, -2])
