@@ -10,6 +10,7 @@ from evidence.custody import CustodyEvent
 from evidence.lifecycle import State
 from storage.register import schema
 from storage.register.rows import Apply, Detail, as_text, move_recording, set_recording, subject
+from storage.register.schema_people import APPROVED
 
 
 def _at(event: CustodyEvent) -> str:
@@ -64,6 +65,7 @@ def _hold_placed(connection: Connection, event: CustodyEvent, detail: Detail) ->
             authority=detail["authority"],
             placed_by=event.actor,
             placed_at=_at(event),
+            needs_two=int(event.facts.get("needs_two", False)),
         )
     )
 
@@ -71,6 +73,8 @@ def _hold_placed(connection: Connection, event: CustodyEvent, detail: Detail) ->
 def _hold_lifted(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
     table = schema.holds
     values = {"lifted_by": event.actor, "lifted_at": _at(event), "lifted_why": detail["why"]}
+    approval = event.facts.get("approval")
+    values |= {"approval": approval, "approval_decision": None if approval is None else APPROVED}
     connection.execute(update(table).where(table.c.id == subject(event)).values(**values))
 
 

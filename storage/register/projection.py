@@ -10,7 +10,14 @@ from sqlalchemy import Connection, insert
 from evidence import instant, merkle
 from evidence.custody import CustodyEvent
 from evidence.errors import RecordMalformed
-from storage.register import project_cases, project_devices, project_keeping, project_people, project_recordings
+from storage.register import (
+    project_access,
+    project_cases,
+    project_devices,
+    project_keeping,
+    project_people,
+    project_recordings,
+)
 from storage.register.rows import Apply, Detail
 from storage.register.schema import custody_events
 
@@ -20,6 +27,7 @@ _KINDS: dict[str, Apply] = {
     **project_devices.KINDS,
     **project_cases.KINDS,
     **project_keeping.KINDS,
+    **project_access.KINDS,
 }
 KINDS = frozenset(_KINDS)
 

@@ -2,8 +2,8 @@
 """This is where the register's tables are named.
 
 Instants are RFC 3339 UTC text with six decimals (text order is time order); media time is the
-exact rational as text; digests are hexadecimal. `jobs`, `retention` and `clock_marks` are the only
-tables that are not a function of the custody log.
+exact rational as text; digests are hexadecimal. `jobs`, `retention`, `clock_marks` and those of
+`schema_doors` are the only tables that are not a function of the custody log.
 """
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, Table, UniqueConstraint, text
@@ -27,6 +27,14 @@ from storage.register.schema_devices import docks as docks
 from storage.register.schema_devices import reconciliations as reconciliations
 from storage.register.schema_devices import remarks as remarks
 from storage.register.schema_devices import series_parts as series_parts
+from storage.register.schema_doors import credentials as credentials
+from storage.register.schema_doors import deliveries as deliveries
+from storage.register.schema_doors import idempotency as idempotency
+from storage.register.schema_doors import media_tokens as media_tokens
+from storage.register.schema_doors import one_time as one_time
+from storage.register.schema_doors import sessions as sessions
+from storage.register.schema_doors import sign_in_failures as sign_in_failures
+from storage.register.schema_doors import webhook_secrets as webhook_secrets
 from storage.register.schema_keeping import appraisals as appraisals
 from storage.register.schema_keeping import archives as archives
 from storage.register.schema_keeping import catalogs as catalogs
@@ -34,6 +42,15 @@ from storage.register.schema_keeping import disposal_entries as disposal_entries
 from storage.register.schema_keeping import disposals as disposals
 from storage.register.schema_keeping import holds as holds
 from storage.register.schema_keeping import tombstones as tombstones
+from storage.register.schema_people import accesses as accesses
+from storage.register.schema_people import api_keys as api_keys
+from storage.register.schema_people import approvals as approvals
+from storage.register.schema_people import case_members as case_members
+from storage.register.schema_people import exports as exports
+from storage.register.schema_people import grants as grants
+from storage.register.schema_people import user_roles as user_roles
+from storage.register.schema_people import users as users
+from storage.register.schema_people import webhooks as webhooks
 
 officers = Table(
     "officers",
@@ -275,6 +292,15 @@ FACT_TABLES = (
     disposal_entries,
     tombstones,
     archives,
+    users,
+    approvals,
+    user_roles,
+    grants,
+    case_members,
+    api_keys,
+    accesses,
+    webhooks,
+    exports,
     reconciliations,
     custody_events,
     checkpoints,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where the tables of cases are named: units, cases and check tasks, documents, links, conditions, gaps."""
 
-from sqlalchemy import Column, ForeignKey, Index, Table
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table
 
 from storage.register.columns import Text, metadata
 
@@ -33,6 +33,8 @@ cases = Table(
     Column("file_term", Text),  # how long its file (案卷) is kept, as a catalog writes terms
     Column("source", Text),  # the system it was imported from, and its key there
     Column("source_key", Text),
+    # Only its members see it, and auditors.
+    Column("restricted", Integer, nullable=False, server_default="0"),
     # What else is known: parties, place, the draw of a random check, links that took place.
     Column("told", Text, nullable=False, server_default="{}"),
     Index("ix_cases_unit_start", "unit", "start_at", "id"),

@@ -39,6 +39,10 @@ holds = Table(
     Column("lifted_by", Text),
     Column("lifted_at", Text),
     Column("lifted_why", Text),
+    # Placed since lifting needs two people; what was placed before may be lifted as it was then.
+    Column("needs_two", Integer, nullable=False, server_default="0"),
+    Column("approval", Text),
+    Column("approval_decision", Text),
     Index("ix_holds_subject_lifted", "subject", "lifted_at"),
 )
 

@@ -26,6 +26,7 @@ from tests.support.cameras import CAMERA, tiny
 from tests.support.device_events import everything_of_devices
 from tests.support.home import NOON, Home, dsj_name, open_home, track
 from tests.support.keeping_events import everything_of_keeping
+from tests.support.people_events import everything_of_people
 
 HOUR = timedelta(hours=1)
 REC = "recording/rec-a"
@@ -221,6 +222,8 @@ def _month(home: Home, card: Path) -> None:
         everything_of_devices(facts, device=CAMERA.serial, video=video, photo=photo)
     with home.ports.register.begin() as facts:
         everything_of_keeping(facts, case=case_id(facts.connection, "2026-2"), video=video, photo=photo)
+    with home.ports.register.begin() as facts:
+        everything_of_people(facts, recording=video, case=case_id(facts.connection, "2026-2"))
     home.assign(CAMERA.serial, "000001", start=NOON + HOUR)
     home.publish()
 
