@@ -32,17 +32,23 @@ def everything_of_people(facts: Facts, *, recording: str, case: str) -> None:
     record("role-given", f"user/{OTHER}", role="auditor", approval="apv-a")
     record("role-given", f"user/{OTHER}", role="officer")
     record("role-taken", f"user/{OTHER}", role="officer")
-    leave = {"user": OTHER, "noun": "recording", "subject": recording, "what": "view", "watermark": True}
+    leave: dict[str, Any] = {
+        "user": OTHER,
+        "noun": "recording",
+        "subject": recording,
+        "what": "view",
+        "watermark": True,
+    }
     record("granted", "grant/gra-a", {"why": "w"}, **leave, from_at=START, until_at=END, approval="apv-a")
     record("grant-revoked", "grant/gra-a", {"why": "done"})
     for member in (USER, OTHER):
         record("case-member-added", f"case/{case}", user=member)
     record("case-member-removed", f"case/{case}", user=OTHER)
     record("case-restricted", f"case/{case}", {"why": "a minor"}, is_restricted=True)
-    keyed = {"sha256": "1" * 64, "acts": ["case.read"], "unit": None, "until_at": END}
+    keyed: dict[str, Any] = {"sha256": "1" * 64, "acts": ["case.read"], "unit": None, "until_at": END}
     record("key-made", "key/key-a", {"name": "case system"}, **keyed)
     record("key-revoked", "key/key-a", {"why": "lost"})
-    seen = {"noun": "recording", "subject": recording, "outcome": "refused", "code": "refused"}
+    seen: dict[str, Any] = {"noun": "recording", "subject": recording, "outcome": "refused", "code": "refused"}
     record("accessed", f"user/{OTHER}", {"query": "q"}, act="recording.read", **seen, count=1)
     record("credential-changed", f"user/{USER}", credential="password", change="set")
     record("signed-in", f"user/{USER}", how="password")
