@@ -39,7 +39,9 @@ def everything_of_people(facts: Facts, *, recording: str, case: str) -> None:
         "what": "view",
         "watermark": True,
     }
-    record("granted", "grant/gra-a", {"why": "w"}, **leave, from_at=START, until_at=END, approval="apv-a")
+    record(
+        "granted", "grant/gra-a", {"why": "w"}, **leave, watermark=True, from_at=START, until_at=END, approval="apv-a"
+    )
     record("grant-revoked", "grant/gra-a", {"why": "done"})
     for member in (USER, OTHER):
         record("case-member-added", f"case/{case}", user=member)
