@@ -2,10 +2,10 @@
 """This is where a dock asks for leave to clear a device, and gets it only when nothing is lost by it.
 
 (1) the agency's switch is on for this dock, and the docking was not refused; (2) the dock names every file that the
-docking's manifest took, and no other; (3) each is sealed here with the SHA-256 that the dock itself read; (4) the
-object store really has it now, with the size that the device listed. Then the leave is recorded, and then given.
-What is put aside for a person but sealed is at rest like any other. A repeat is checked like the first time, and
-recorded once: what rested yesterday need not rest today.
+docking's manifest took, or every one of a part of it, and no other; (3) each is sealed here with the SHA-256 that the
+dock itself read; (4) the object store really has it now, with the size that the device listed. Then the leave is
+recorded, and then given. What is put aside for a person but sealed is at rest like any other. A repeat is checked like
+the first time, and recorded once: what rested yesterday need not rest today.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,12 +14,12 @@ from datetime import datetime
 from itertools import islice
 
 from evidence.custody import Happening
-from evidence.errors import Conflict, NotFound
+from evidence.errors import BadInput, Conflict, NotFound
 from evidence.offer import Offer, showable
 from pipeline.decided import take_down
 from pipeline.dock_figures import dock_figures
 from pipeline.docking_manifest import taken_offers
-from pipeline.dockings import docking_of, station, stream_of_docking
+from pipeline.dockings import docking_of, leaves, station, stream_of_docking
 from pipeline.ports import Ports
 from storage import layout
 from storage.register import dock_rows
@@ -29,16 +29,24 @@ _AT_ONCE = 8  # questions to a store that answers over a network
 _BATCH = 500
 
 
-def allow_erasure(identifier: str, files: Mapping[str, str], *, dock: str, ports: Ports, now: datetime) -> None:
+def allow_erasure(
+    identifier: str, files: Mapping[str, str], *, dock: str, ports: Ports, now: datetime, first: int | None = None
+) -> None:
     """Return when the device of a docking may be cleared of `files` (offer to SHA-256), and that is on record.
 
+    `first`: they are a part of what the manifest took, from this one on (0 is the first), each of them and no other;
+    None: they are all. A part is leave for itself alone: who wants all cleared or nothing asks for every part first.
+
     Raises:
+        BadInput: a part of nothing.
         Conflict: it may not; the message says why, and names up to 20 of the files that stand in the way.
         NotFound: this dock told of no such docking. StoreUnavailable: worth another try.
     """
     with ports.register.view() as connection:
         row = _open_docking(connection, identifier, dock=dock)
-    offers = _promised(row, ports=ports)
+    if first is not None and (first < 0 or not files):
+        raise BadInput("a part names files, from number 0 on")
+    offers = _promised(row, ports=ports, part=None if first is None else (first, first + len(files)))
     _check_names(offers, files)
     with ports.register.view() as connection:
         _check_sealed(connection, offers, files)
@@ -47,9 +55,9 @@ def allow_erasure(identifier: str, files: Mapping[str, str], *, dock: str, ports
     def decide(connection: Connection) -> tuple[None, Sequence[Happening]]:
         by_now = _open_docking(connection, identifier, dock=dock)
         _check_sealed(connection, offers, files)
-        if by_now["erasing_at"] is not None:
+        facts = {"count": len(offers), "docking": identifier} | ({} if first is None else {"first": first})
+        if facts in leaves(connection, by_now):
             return None, ()
-        facts = {"count": len(offers), "docking": identifier}
         told = [{"offer": name, "path": showable(offer.path), "sha256": files[name]} for name, offer in offers.items()]
         return None, [Happening("erasing", stream_of_docking(by_now), facts=facts, detail={"files": told})]
 
@@ -67,10 +75,11 @@ def _open_docking(connection: Connection, identifier: str, *, dock: str) -> Row:
     return row
 
 
-def _promised(row: Row, *, ports: Ports) -> dict[str, Offer]:
-    """What the manifest of a docking took, by offer id."""
+def _promised(row: Row, *, ports: Ports, part: tuple[int, int] | None) -> dict[str, Offer]:
+    """What the manifest of a docking took, or a part of it, by offer id."""
+    start, end = part or (0, None)
     try:
-        return {offer.id: offer for offer in taken_offers(row, ports=ports)}
+        return {offer.id: offer for offer in islice(taken_offers(row, ports=ports), start, end)}
     except NotFound as error:
         raise Conflict(f"the manifest of docking {row['id']} is not here: send it first") from error
 

@@ -7,7 +7,9 @@ only after all that was said before of that docking has been told: the server an
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from devices.agent.server_outbox import Entry, Outbox
 from devices.agent.server_port import Alarm, Answer, Docking, Ending, ErasureFile, Known
@@ -30,15 +32,22 @@ from storage.durable import store_errors
 
 _DOCKINGS = "/v1/dockings"
 _BLOCK = 1 << 20
+_LEAVE_FILES = 10_000
 
 
 class HttpServer:
-    """See `server_port.Server`. `trusted` are the keys pinned at enrolment; threads share it."""
+    """See `server_port.Server`. `trusted` are the keys pinned at enrolment; threads share it.
 
-    def __init__(self, session: Session, outbox: Outbox, trusted: Sequence[Verifier]) -> None:
+    Leave for more than `leave_files` files is asked part by part, all parts before anything is erased.
+    """
+
+    def __init__(
+        self, session: Session, outbox: Outbox, trusted: Sequence[Verifier], *, leave_files: int = _LEAVE_FILES
+    ) -> None:
         self._session = session
         self._outbox = outbox
         self._trusted = tuple(trusted)
+        self._leave_files = leave_files
         self._telling = threading.Lock()
 
     # --- asked now ------------------------------------------------------------------------------
@@ -73,10 +82,18 @@ class HttpServer:
     def ask_erasure(self, docking: str, files: Iterable[ErasureFile]) -> None:
         """See `server_port.Server`."""
         self._tell_before(docking)
-        told = {"files": [{"offer": one.offer, "sha256": one.sha256} for one in files]}
-        answer = self._session.ask("POST", f"{_DOCKINGS}/{docking}/erasure", told=told).json()
-        if answer.get("is_allowed") is not True:  # anything but a plain yes is no
-            raise ServerUnavailable("the server did not say that the device may be erased")
+        rest, first = iter(files), 0
+        part = list(islice(rest, self._leave_files))
+        is_all = len(part) < self._leave_files
+        while part or is_all:
+            told: dict[str, Any] = {"files": [{"offer": one.offer, "sha256": one.sha256} for one in part]}
+            told |= {} if is_all else {"first": first}
+            answer = self._session.ask("POST", f"{_DOCKINGS}/{docking}/erasure", told=told).json()
+            if answer.get("is_allowed") is not True:  # anything but a plain yes is no
+                raise ServerUnavailable("the server did not say that the device may be erased")
+            if is_all:
+                return
+            first, part = first + len(part), list(islice(rest, self._leave_files))
 
     # --- told, now or later ---------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from storage.register.schema import (
     assignments,
     attachments,
     clock_readings,
+    custody_events,
     derivatives,
     dockings,
     docks,
@@ -65,6 +66,12 @@ def emptied_before(connection: Connection, device: str, began_at: str) -> Row | 
     """The last docking of a device that began before `began_at` and took all that the device held."""
     of_it = (dockings.c.device == device, dockings.c.began_at < began_at, dockings.c.outcome == "finished")
     return one_row(connection, select(dockings).where(*of_it).order_by(dockings.c.began_at.desc()).limit(1))
+
+
+def newest_leaves(connection: Connection, stream: str, limit: int) -> list[Row]:
+    """The events of leave to clear a device, in the stream of its dockings, newest first."""
+    of_it = (custody_events.c.stream == stream, custody_events.c.kind == "erasing")
+    return all_rows(connection, select(custody_events).where(*of_it).order_by(custody_events.c.seq.desc()).limit(limit))
 
 
 def readings_of(connection: Connection, device: str) -> list[Row]:

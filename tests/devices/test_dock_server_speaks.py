@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app import clocks
+from devices.agent.server import HttpServer
 from devices.agent.server_enrolment import Enrolment, enrol
 from devices.agent.server_outbox import Outbox
 from devices.agent.server_port import Alarm, Docking, Ending, ErasureFile
@@ -24,7 +25,7 @@ from evidence.errors import (
     SignatureInvalid,
 )
 from pipeline.dock_manifest import Row, write_rows
-from pipeline.docks import Invitation, invite, revoke
+from pipeline.docks import Invitation, invite, revoke, switch_erasing
 from storage.register import dock_rows
 from storage.signing import KeyFile
 from tests.support.dock_sender import Sender, enrolled_at, noise, receipt_server, sender
@@ -231,6 +232,32 @@ def test_leave_to_erase_is_asked_only_after_what_was_told_before_is_known(dock: 
         dock.server.ask_erasure(told.id, [ErasureFile("ofr-x", "0" * 64)])
 
     assert dock.server.count_waiting() == 0
+
+
+def test_leave_for_many_files_is_asked_part_by_part_and_nothing_is_allowed_before_the_last_is(
+    home: Home, dock: Sender, tmp_path: Path
+) -> None:
+    switch_erasing(dock.enrolment.dock, erases=True, why="order", ports=home.ports, now=clocks.now())
+    paths = [f"36NCC000001/{number}.gpx" for number in range(5)]
+    offers = [dock.put(path, f"<gpx>{path}</gpx>".encode()) for path in paths]
+    dock.start()
+    until(lambda: len(home.recordings()) == 5, "all files came")
+    with (tmp_path / "manifest").open("wb") as out:
+        rows = [Row("file", offer.path, offer.size_bytes, offer.mtime_ns, None) for offer in offers]
+        summary = write_rows(dock.enrolment.dock, rows, out)
+    told = Docking("dkg-aaaaaaaaaaaaaaaa", "p1", "36NCC000001", NOW, None, None, summary)
+    assert dock.server.announce(told, tmp_path / "manifest").is_taken
+    speaker = HttpServer(dock.session, dock.outbox, dock.enrolment.trusted(), leave_files=2)
+    named = [ErasureFile(offer.id, str(dock.file(offer).sha256)) for offer in offers]
+
+    home.drain(*(row["id"] for row in home.recordings() if row["name"] != "4.gpx"))
+    with pytest.raises(Conflict):
+        speaker.ask_erasure(told.id, named)
+    home.drain(*(row["id"] for row in home.recordings()))
+    speaker.ask_erasure(told.id, named)
+
+    kinds = [one["kind"] for one in home.events("device/36NCC000001")]
+    assert kinds.count("erasing") == 3, "each part once: the repeat of the first two is none"
 
 
 def test_a_manifest_that_is_gone_stops_nothing_else(dock: Sender, tmp_path: Path) -> None:

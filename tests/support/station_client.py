@@ -195,13 +195,14 @@ class Station:
         assert self.put(f"/v1/dockings/{told['docking']}/manifest", manifest).status == 204
         return str(told["docking"])
 
-    def ask_erasure(self, docking: str, files: Mapping[str, bytes]) -> Answer:
-        """Ask for leave to clear these files, with their own digests."""
+    def ask_erasure(self, docking: str, files: Mapping[str, bytes], *, first: int | None = None) -> Answer:
+        """Ask for leave to clear these files, with their own digests; `first`: a part of what was listed."""
         named = [
             {"offer": self.offer(path, data).id, "sha256": hashlib.sha256(data).hexdigest()}
             for path, data in files.items()
         ]
-        return self.post(f"/v1/dockings/{docking}/erasure", {"files": named})
+        part = {} if first is None else {"first": first}
+        return self.post(f"/v1/dockings/{docking}/erasure", {"files": named, **part})
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 """This is where it is tried that a dock gets leave to clear a device only when nothing is lost by it."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -67,6 +68,49 @@ def test_leave_is_given_when_every_file_rests_and_is_on_record_once(
 
     assert [(one.status, one.body) for one in answers] == [(200, {"is_allowed": True})] * 2
     assert erasings(server.home) == before + 1
+
+
+def test_leave_is_given_part_by_part_each_on_record_once(
+    server: Serving, dock: Station, card: dict[str, bytes]
+) -> None:
+    docking = dock.docked("CAM1", card, ignored=["CAM1/0-link"])
+    all_sealed(dock, card)
+    before, parts = erasings(server.home), [{path: data} for path, data in sorted(card.items())]
+
+    for _ in range(2):
+        assert [dock.ask_erasure(docking, part, first=at).status for at, part in enumerate(parts)] == [200, 200]
+
+    assert erasings(server.home) == before + 2
+    told = [json.loads(str(one["note"]).splitlines()[1]) for one in server.home.events("device/CAM1")]
+    facts = [one["facts"] for one in told if one["kind"] == "erasing"][-2:]
+    assert facts == [{"count": 1, "docking": docking, "first": at} for at in range(2)]
+
+
+def test_no_leave_for_a_part_that_is_not_just_that_part_of_the_manifest(dock: Station, card: dict[str, bytes]) -> None:
+    docking = dock.docked("CAM1", card)
+    all_sealed(dock, card)
+    first, second = ({path: data} for path, data in sorted(card.items()))
+
+    refused(dock.ask_erasure(docking, second, first=0))
+    refused(dock.ask_erasure(docking, first, first=1))
+    refused(dock.ask_erasure(docking, card, first=1))
+    refused(dock.ask_erasure(docking, first))  # not all of it, and not said to be a part
+    assert dock.ask_erasure(docking, {}, first=0).code == "bad-input"
+    assert dock.ask_erasure(docking, first, first=-1).code == "bad-input"
+
+
+def test_who_erases_more_than_the_parts_that_were_allowed_is_an_alarm(
+    server: Serving, dock: Station, card: dict[str, bytes]
+) -> None:
+    docking = dock.docked("CAM1", card)
+    all_sealed(dock, card)
+    path, data = min(card.items())
+    assert dock.ask_erasure(docking, {path: data}, first=0).status == 200
+    before = [one["kind"] for one in server.home.events("device/CAM1")].count("device-alarm")
+
+    dock.post(f"/v1/dockings/{docking}/end", {"outcome": "finished", "received": 2, "erased": 2})
+
+    assert [one["kind"] for one in server.home.events("device/CAM1")].count("device-alarm") == before + 1
 
 
 def test_a_device_that_holds_nothing_may_be_cleared_of_nothing(dock: Station) -> None:

@@ -79,8 +79,9 @@ class ErasureFile(BaseModel):
 
 
 class ErasureAsked(BaseModel):
-    """All files that the manifest took."""
+    """All files that the manifest took; with `first` those from this number on, a part."""
 
+    first: Count | None = None
     files: Annotated[list[ErasureFile], Field(max_length=dock_figures().dockings.largest_listing)]
 
     def value(self) -> dict[str, str]:
@@ -127,7 +128,7 @@ async def put_manifest(docking: str, request: Request, dock: Dock, here: Here) -
 @router.post("/{docking}/erasure")
 def ask_erasure(docking: str, asked: ErasureAsked, dock: Dock, here: Here) -> dict[str, bool]:
     """Leave to clear the device."""
-    allow_erasure(docking, asked.value(), dock=dock["id"], ports=here.ports, now=here.now())
+    allow_erasure(docking, asked.value(), dock=dock["id"], ports=here.ports, now=here.now(), first=asked.first)
     return {"is_allowed": True}
 
 
