@@ -164,3 +164,21 @@ def reach_of(actor: Actor, act: str) -> Reach:
     if declared is None or (actor.acts is not None and act not in actor.acts):
         return Reach.NONE
     return max((declared.reach.get(role, Reach.NONE) for role in actor.roles), default=Reach.NONE)
+
+
+_GRANTS: Mapping[str, frozenset[str]] = {
+    "media.view": frozenset({"view", "original", "break-glass"}),
+    "media.original": frozenset({"original"}),
+    "export.make": frozenset({"export"}),
+    "export.take": frozenset({"export"}),
+}
+_ANY_GRANT = frozenset({"view", "original", "export"})
+
+
+def kinds_of_grant(act: str) -> frozenset[str]:
+    """What a grant must be for, to let its holder reach something with an act.
+
+    A grant to see, take or hand over also shows what is written of its subject; one that breaks glass shows footage
+    alone.
+    """
+    return _GRANTS.get(act, _ANY_GRANT)

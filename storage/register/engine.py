@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from evidence.errors import BadInput, RegisterUnavailable
+from storage.register.reach import Sight
 
 BUSY_S = 60
 """How long a writer waits for another before it says that the register is unavailable."""
@@ -48,6 +49,10 @@ class RegisterEngine(Protocol):
 
     def begin_view(self, connection: Connection, *, is_long: bool = False) -> None:
         """Begin a transaction that reads a single moment of the register; `is_long`: it may rest for minutes."""
+        ...
+
+    def bound(self, connection: Connection, sight: Sight) -> None:
+        """Show no more than is within a reach, until the transaction ends, where the engine can do that by itself."""
         ...
 
     def publishing(self) -> AbstractContextManager[None]:

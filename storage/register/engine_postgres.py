@@ -16,6 +16,8 @@ from sqlalchemy.engine import URL
 
 from evidence.errors import RegisterUnavailable
 from storage.register.engine import BUSY_S, transaction
+from storage.register.reach import Sight
+from storage.register.walls import SETTINGS, settings_of
 
 # Advisory locks are numbers in one database; these three are evidock's ("evid" and a letter, in ASCII).
 _FACTS = 0x65766964_46
@@ -40,6 +42,8 @@ _SERVER_SETTINGS = {
     "tcp_user_timeout": "30s",
     "TimeZone": "UTC",
 }
+
+_BIND = text("SELECT " + ", ".join(f"set_config('{name}', :{key}, true)" for key, name in SETTINGS.items()))
 
 
 class PostgresEngine:
@@ -82,6 +86,10 @@ class PostgresEngine:
         connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if is_long:
             connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_IN_LONG_VIEW_S}s'")
+
+    def bound(self, connection: Connection, sight: Sight) -> None:
+        """As the protocol says, by row-level security: its policies read these settings (migration 0007)."""
+        connection.execute(_BIND, settings_of(sight))
 
     @contextmanager
     def publishing(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 
 from evidence.errors import BadInput, RegisterUnavailable
 from storage.register.engine import BUSY_S, transaction
+from storage.register.reach import Sight
 
 
 class SqliteEngine:
@@ -44,6 +45,9 @@ class SqliteEngine:
     def begin_view(self, connection: Connection, *, is_long: bool = False) -> None:
         """As the protocol says."""
         connection.exec_driver_sql("BEGIN")
+
+    def bound(self, connection: Connection, sight: Sight) -> None:
+        """As the protocol says: SQLite cannot, and the conditions of each question are all there is."""
 
     @contextmanager
     def publishing(self) -> Iterator[None]:

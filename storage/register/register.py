@@ -15,6 +15,7 @@ from storage.objects import ObjectStore
 from storage.register.engine import RegisterEngine, as_ours, revision_of, transaction
 from storage.register.facts import Chance, Facts, Rested, rest
 from storage.register.migrate import migrate, newest_revision
+from storage.register.reach import Sight
 
 
 class Register:
@@ -57,16 +58,19 @@ class Register:
             yield connection
 
     @contextmanager
-    def view(self, *, is_long: bool = False) -> Iterator[Connection]:
+    def view(self, *, is_long: bool = False, seen_by: Sight | None = None) -> Iterator[Connection]:
         """One reading transaction: a single moment of the register.
 
         `is_long`: between two questions it may be busy elsewhere for minutes; any other is cut off after seconds.
+        `seen_by`: where the engine can do that, it shows no more than is within this reach, whatever is asked.
 
         Raises:
             RegisterUnavailable: the database cannot be read.
         """
         with as_ours(), self._engine.sql.connect() as connection:
             self._engine.begin_view(connection, is_long=is_long)
+            if seen_by is not None:
+                self._engine.bound(connection, seen_by)
             try:
                 yield connection
             finally:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
 
+from web.access.desk import Desk
 from web.api import alarms, dockings, enrolments, live, live_watch, offers, problems, session_routes
 from web.api.axis import routes as axis
 from web.api.axis.clips import Objects
@@ -32,6 +33,7 @@ def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> F
     """The application that answers docks and terminals; it is told everything, and reads no clock of its own."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.context = context
+    app.state.desk = Desk(context.ports.register, now=context.now, monotonic=context.monotonic)
     app.state.intake = Intake(context)
     app.state.axis = Objects(context, app.state.intake)
     for router in routers:
