@@ -11,49 +11,18 @@
 Codes are chosen strings that scripts and locale files rely on; class names are not.
 """
 
-from typing import ClassVar
-
-
-class EvidockError(Exception):
-    """An error of ours; `code` is stable, the message is for people, `values` name what was met."""
-
-    code: ClassVar[str] = "error"
-    exit_status: ClassVar[int] = 2
-
-    def __init__(self, message: str, **values: object) -> None:
-        # A hostile program's last words may hold it, and no register takes it.
-        message = message.replace("\0", "\N{REPLACEMENT CHARACTER}")
-        super().__init__(message)
-        self.message = message
-        self.values = values
-
-
-class IntegrityError(EvidockError):
-    """Evidence or a proof does not hold. Never retried."""
-
-    code = "integrity"
-    exit_status = 1
-
-
-class Unacceptable(EvidockError):
-    """What arrived cannot be taken in; the bytes are kept and a person decides."""
-
-    code = "unacceptable"
-    exit_status = 3
-
-
-class Unavailable(EvidockError):
-    """The world is down; worth another try."""
-
-    code = "unavailable"
-    exit_status = 75
-
-
-class Refused(EvidockError):
-    """Not allowed as things stand."""
-
-    code = "refused"
-    exit_status = 77
+from evidence.error_families import EvidockError as EvidockError
+from evidence.error_families import IntegrityError as IntegrityError
+from evidence.error_families import Refused as Refused
+from evidence.error_families import Unacceptable as Unacceptable
+from evidence.error_families import Unavailable as Unavailable
+from evidence.errors_doors import AnswerLost as AnswerLost
+from evidence.errors_doors import ChangedMeanwhile as ChangedMeanwhile
+from evidence.errors_doors import KeyReused as KeyReused
+from evidence.errors_doors import NotAllowed as NotAllowed
+from evidence.errors_doors import ProveAgain as ProveAgain
+from evidence.errors_doors import TooManyTries as TooManyTries
+from evidence.errors_doors import UnderWay as UnderWay
 
 
 class FixityMismatch(IntegrityError):
