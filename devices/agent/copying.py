@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where a file is copied from a device into the spool, and measured in the same read.
 
-One thread reads and writes, another measures beside it. The disk is told to begin with what was written while
-more is read, so that little is left to wait for at the end. A copy that is broken off leaves whole pieces.
+One thread reads and writes, another measures beside it. What was copied lasts once `laying` has seen to it, which
+goes on while the next file is copied. A copy that is broken off leaves whole pieces.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO, Protocol
 
-from devices.agent.measuring import BUFFERS, Measuring, Sha256
+from devices.agent.measuring import BLOCK_BYTES, Measuring, Sha256
 from devices.agent.spool import PIECE_BYTES, Spool
-from evidence.digest import Digest
 from evidence.errors import SourceUnavailable, StillChanging, StoreUnavailable
 from storage.durable import store_errors, write_all
-
-# `BUFFERS` of these for each port that is in the middle of a file: 64 ports hold 96 MiB.
-BLOCK_BYTES = 1 << 19
 
 
 class Beside(Protocol):
@@ -26,6 +24,17 @@ class Beside(Protocol):
 
     def write(self, block: memoryview) -> None:
         """Take the next block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A file whose bytes are all written, and do not last yet.
+
+    `descriptor` is to be closed by who gets it; the SHA-256 is known once `measured` is set.
+    """
+
+    descriptor: int
+    measured: threading.Event
 
 
 def copy_file(
@@ -36,13 +45,14 @@ def copy_file(
     *,
     at: int,
     whole: Sha256,
+    measuring: Measuring,
     beside: Beside | None,
     spend: Callable[[int], None],
-) -> Digest:
-    """Copy `source` into the spool from byte `at` on; all of it lasts when this returns.
+) -> Copied:
+    """Copy `source` into the spool from byte `at` on; it is written when this returns, and not made to last.
 
     `whole` is the SHA-256 of what the spool keeps before `at`, which is the end of a piece. `spend` is told of
-    every block, and may take its time, or raise to end the copy: what was copied until then stays.
+    every block, and may take its time, or raise to end the copy: what was copied until then stays, and lasts.
 
     Raises:
         StillChanging: the file has another length than was listed.
@@ -52,22 +62,19 @@ def copy_file(
     done = at
     with _writer(spool, offer, at) as out:
         source.seek(at)
-        with Measuring(whole) as measuring:
-            for block in read_blocks(source, size_bytes - at, measuring=measuring):
-                with store_errors("the spool cannot be written"):
-                    write_all(out, block)
-                if beside is not None:
-                    beside.write(block)
-                done += len(block)
-                # The last piece is not uploaded before the whole was found to be what was listed.
-                if done % PIECE_BYTES == 0 and done < size_bytes:
-                    spool.grow(offer, done)
-                    _begin_writing(out, done - PIECE_BYTES)
-                spend(len(block))
-        with store_errors("the spool cannot be made durable"):
-            os.fsync(out)
-    spool.sync()
-    return Digest(whole.digest(), done)
+        measuring.begin(whole)
+        for block in read_blocks(source, size_bytes - at, measuring=measuring):
+            with store_errors("the spool cannot be written"):
+                write_all(out, block)
+            if beside is not None:
+                beside.write(block)
+            done += len(block)
+            # The last piece is not uploaded before the whole was found to be what was listed.
+            if done % PIECE_BYTES == 0 and done < size_bytes:
+                spool.grow(offer, done)
+                begin_writing(out, done - PIECE_BYTES)
+            spend(len(block))
+        return Copied(out, measuring.mark())
 
 
 def read_blocks(
@@ -81,24 +88,21 @@ def read_blocks(
         StillChanging: the file has fewer bytes, or more.
         SourceUnavailable: it can no longer be read.
     """
-    buffers = [memoryview(bytearray(min(BLOCK_BYTES, size_bytes or 1))) for _ in range(BUFFERS)]
-    left, turn = size_bytes, 0
+    left = size_bytes
     while left > 0:
-        measuring.wait_for_room()
-        block = _fill(source, buffers[turn % BUFFERS][: min(left, BLOCK_BYTES)])
+        block = _fill(source, measuring.room()[: min(left, BLOCK_BYTES)])
         if not block:
             raise StillChanging("the file has fewer bytes than were listed")
         measuring.update(block)
         yield block
-        left, turn = left - len(block), turn + 1
-    measuring.finish()
-    if is_end and _fill(source, buffers[0][:1]):
+        left -= len(block)
+    if is_end and _fill(source, measuring.room()[:1]):
         raise StillChanging("the file has more bytes than were listed")
 
 
-def measure(source: BinaryIO, at: int, size_bytes: int) -> Sha256:
+def measure(source: BinaryIO, at: int, size_bytes: int, *, into: Sha256 | None = None) -> Sha256:
     """The SHA-256 of `size_bytes` bytes of an open file from byte `at` on. Raises: as `read_blocks`."""
-    whole = sha256()
+    whole = into or sha256()
     source.seek(at)
     with Measuring(whole) as measuring:
         for _ in read_blocks(source, size_bytes, measuring=measuring, is_end=False):
@@ -120,7 +124,7 @@ def _fill(source: BinaryIO, buffer: memoryview) -> memoryview:
     return buffer[:filled]
 
 
-def _begin_writing(out: int, at: int) -> None:
+def begin_writing(out: int, at: int) -> None:
     """Advice to the system: the piece at `at` may be written now; until it is, it stays readable in memory."""
     with suppress(OSError):
         os.posix_fadvise(out, at, PIECE_BYTES, os.POSIX_FADV_DONTNEED)
@@ -128,7 +132,10 @@ def _begin_writing(out: int, at: int) -> None:
 
 @contextmanager
 def _writer(spool: Spool, offer: str, at: int) -> Iterator[int]:
-    """The file in the spool, open for writing behind what is kept; broken off, its whole pieces last."""
+    """The file in the spool, open for writing behind what is kept; broken off, its whole pieces last.
+
+    At a good end it stays open: who makes it last closes it.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     with store_errors("the spool cannot be written"):
         out = os.open(spool.bytes_path(offer), flags, 0o600)
@@ -144,6 +151,5 @@ def _writer(spool: Spool, offer: str, at: int) -> Iterator[int]:
             os.ftruncate(out, kept)  # on a full disk, that is room for the journal
             os.fsync(out)
             spool.set_kept(offer, kept)
-        raise
-    finally:
         os.close(out)
+        raise

@@ -55,6 +55,7 @@ class Desk:
     on_failure: Callable[[Exception], None]
     stop: threading.Event = field(default_factory=threading.Event)
     is_online: bool = True
+    refusals: int = 0
     _is_low: bool = False
     _busy: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -78,12 +79,14 @@ class Desk:
         """The spool takes nothing: told once."""
         with self._lock:
             is_news, self._is_low = not self._is_low, True
+            self.refusals += 1
         if is_news:
             self.alarm("spool-full", why)
 
-    def copied(self) -> None:
-        """The spool took a file: it takes files again."""
-        self._is_low = False
+    def copied(self, refusals: int) -> None:
+        """The spool took a file whose copy began after so many `refusals`: if none came since, it takes files again."""
+        with self._lock:
+            self._is_low = self._is_low and refusals != self.refusals
 
     @contextmanager
     def alone_with(self, offer: str) -> Iterator[bool]:

@@ -40,9 +40,10 @@ class Dockings:
         asked = "SELECT docking FROM dockings WHERE is_ended = 0 ORDER BY rowid"
         return [str(row["docking"]) for row in self._journal.rows(asked)]
 
-    def takes(self, docking: str, offer: str) -> None:
-        """This file is one of the docking's."""
-        self._journal.write("INSERT OR IGNORE INTO taken (docking, offer) VALUES (?, ?)", (docking, offer))
+    def takes(self, docking: str, *offers: str) -> None:
+        """These files are the docking's."""
+        written = "INSERT OR IGNORE INTO taken (docking, offer) VALUES (?, ?)"
+        self._journal.write_many(written, [(docking, offer) for offer in offers])
 
     def tally(self, docking: str) -> Tally:
         """How far its files are."""

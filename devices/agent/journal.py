@@ -68,6 +68,20 @@ class Journal:
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"the dock's journal cannot be written: {error}") from error
 
+    def write_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
+        """Write all of it or, should that fail, nothing. Raises: StoreUnavailable, for a full disk too."""
+        with self._lock:
+            try:
+                self._base.execute("BEGIN IMMEDIATE")
+                try:
+                    self._base.executemany(statement, rows)
+                    self._base.execute("COMMIT")
+                finally:
+                    if self._base.in_transaction:
+                        self._base.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"the dock's journal cannot be written: {error}") from error
+
     def make_durable(self) -> None:
         """Return when all that was written outlives a power cut. Raises: StoreUnavailable."""
         with self._lock:

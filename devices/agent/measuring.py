@@ -3,11 +3,14 @@
 
 import queue
 import threading
+from hashlib import sha256
 from types import TracebackType
 from typing import Protocol, Self
 
-# One is filled, one is measured, one waits.
+# One is filled, one is measured, one waits. 64 ports that are in the middle of a file hold 96 MiB.
 BUFFERS = 3
+BLOCK_BYTES = 1 << 19
+TAIL_BYTES = 1 << 20
 
 
 class Sha256(Protocol):
@@ -23,16 +26,47 @@ class Sha256(Protocol):
         """The same as 64 lower-case hexadecimal digits."""
 
 
-class Measuring:
-    """Updates `whole` with blocks in the order they come, in a thread of its own, until the end of the block.
+class FileSha256:
+    """SHA-256 of a file of `size_bytes` and of its last bytes, both taken in one reading from its first byte on."""
 
-    A block must stay as it is until `wait_for_room` returned `BUFFERS` calls later, or `finish` did.
+    def __init__(self, size_bytes: int) -> None:
+        self._whole = sha256()
+        self._tail = sha256() if size_bytes > TAIL_BYTES else None
+        self._tail_at, self._at = size_bytes - TAIL_BYTES, 0
+
+    def update(self, data: memoryview, /) -> None:
+        """Measure more."""
+        self._whole.update(data)
+        before, self._at = self._at, self._at + len(data)
+        if self._tail is not None and self._at > self._tail_at:
+            self._tail.update(data[max(0, self._tail_at - before) :])
+
+    def digest(self) -> bytes:
+        """Of all so far."""
+        return self._whole.digest()
+
+    def hexdigest(self) -> str:
+        """The same as 64 lower-case hexadecimal digits."""
+        return self._whole.hexdigest()
+
+    @property
+    def tail(self) -> str:
+        """The SHA-256 of the last bytes, in hexadecimal; of a small file that of all of it."""
+        return (self._tail or self._whole).hexdigest()
+
+
+class Measuring:
+    """Updates a hash with blocks in the order they come, in a thread of its own; one for many files, one after another.
+
+    A block is filled in the buffer that `room` gives, and must stay as it is until that buffer is given again.
     """
 
-    def __init__(self, whole: Sha256) -> None:
+    def __init__(self, whole: Sha256 | None = None) -> None:
         self._whole = whole
-        self._blocks: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
-        self._room = threading.Semaphore(BUFFERS)
+        self._blocks: queue.SimpleQueue[tuple[Sha256, memoryview] | threading.Event | None] = queue.SimpleQueue()
+        self._free = threading.Semaphore(BUFFERS)
+        self._buffers: list[memoryview] = []
+        self._turn, self._holds = -1, False
         self._thread = threading.Thread(target=self._work, name="measuring", daemon=True)
         self._is_finished = False
 
@@ -45,13 +79,30 @@ class Measuring:
     ) -> None:
         self.finish()
 
-    def wait_for_room(self) -> None:
-        """Return when one more block may be filled."""
-        self._room.acquire()
+    def begin(self, whole: Sha256) -> None:
+        """Blocks from now on belong to this hash; those before it are measured as they were to be."""
+        self._whole = whole
+
+    def room(self) -> memoryview:
+        """A buffer to be filled, once one is free. Asked again before `update`, it is the same."""
+        if not self._holds:
+            self._free.acquire()
+            self._holds, self._turn = True, (self._turn + 1) % BUFFERS
+            if len(self._buffers) < BUFFERS:
+                self._buffers.append(memoryview(bytearray(BLOCK_BYTES)))
+        return self._buffers[self._turn]
 
     def update(self, block: memoryview) -> None:
-        """Measure this block, after those before it. `wait_for_room` was called for it."""
-        self._blocks.put(block)
+        """Measure this block, a part of the buffer that `room` gave, after those before it."""
+        assert self._whole is not None  # noqa: S101 - whoever has blocks said whose they are
+        self._holds = False
+        self._blocks.put((self._whole, block))
+
+    def mark(self) -> threading.Event:
+        """Set once all blocks so far are measured."""
+        event = threading.Event()
+        self._blocks.put(event)
+        return event
 
     def finish(self) -> None:
         """Return when all blocks are measured. Safe to repeat."""
@@ -61,6 +112,10 @@ class Measuring:
             self._thread.join()
 
     def _work(self) -> None:
-        while (block := self._blocks.get()) is not None:
-            self._whole.update(block)
-            self._room.release()
+        while (one := self._blocks.get()) is not None:
+            if isinstance(one, threading.Event):
+                one.set()
+                continue
+            whole, block = one
+            whole.update(block)
+            self._free.release()

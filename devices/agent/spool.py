@@ -198,10 +198,15 @@ class Spool:
 
     def copied(self, offer: str, sha256: str, *, tail: str, docking: str | None) -> None:
         """All bytes of a file rest here and last; `docking`: every one was read from the device in it, or None."""
+        self.all_copied([(sha256, tail, docking, offer)])
+
+    def all_copied(self, files: Sequence[tuple[str, str, str | None, str]]) -> None:
+        """As `copied`, for several files at once: (sha256, tail, docking, offer) of each."""
         written = "UPDATE files SET sha256 = ?, tail = ?, read_in = ?, is_resting = 1 WHERE offer = ?"
-        self.journal.write(written, (sha256, tail, docking, offer))
+        self.journal.write_many(written, files)
         with self._lock:
-            self._growing.pop(offer, None)
+            for *_, offer in files:
+                self._growing.pop(offer, None)
 
     def read_again(self, offer: str, *, docking: str) -> None:
         """A file that was copied before was read from the device whole in `docking`, and is the same."""

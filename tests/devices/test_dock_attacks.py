@@ -10,6 +10,7 @@ import pytest
 
 from devices.agent.copying import copy_file
 from devices.agent.journal import Journal
+from devices.agent.measuring import Measuring
 from devices.agent.nameless import count_aside, put_aside
 from devices.agent.server_outbox import Outbox
 from devices.agent.server_port import ErasureFile
@@ -48,8 +49,18 @@ def test_a_file_of_whole_pieces_is_not_uploaded_whole_before_it_is_known_to_be_w
     offer = Offer("dock-1", "CAM1/A.MP4", "A.MP4", size, 0)
     spool.begin(offer, Origin("dkg-a", "p1", "CAM1"), Claims())
     (tmp_path / "A.MP4").write_bytes(bytes(size) + b"a byte more: it is still being recorded")
-    with (tmp_path / "A.MP4").open("rb", buffering=0) as source, pytest.raises(StillChanging):
-        copy_file(source, spool, offer.id, size, at=0, whole=sha256(), beside=None, spend=lambda size_bytes: None)
+    with (tmp_path / "A.MP4").open("rb", buffering=0) as source, Measuring() as measuring, pytest.raises(StillChanging):
+        copy_file(
+            source,
+            spool,
+            offer.id,
+            size,
+            at=0,
+            whole=sha256(),
+            measuring=measuring,
+            beside=None,
+            spend=lambda size_bytes: None,
+        )
     assert spool.ready_bytes(offer.id) == (pieces - 1) * PIECE_BYTES
     spool.close()
 
