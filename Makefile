@@ -16,7 +16,7 @@ demo:  ## simulated cameras and docks, everything on; ARGS=--once runs through a
 
 test:  ## all tests; ARGS="-k words" chooses
 	$(PREPARE) dev
-	$(IN) pytest -q -n 2 --dist loadfile $(ARGS)
+	$(IN) pytest -q -n 3 --dist loadfile $(ARGS)
 
 check:  ## the gates: format, lint, types, layers, house rules
 	$(PREPARE) dev
