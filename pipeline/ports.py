@@ -8,7 +8,7 @@ from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 from evidence.catalog import Catalog
-from evidence.note import Signer, Verifier
+from evidence.note import Signer, Verifier, VerifierKey
 from pipeline.keeping_settings import Keeping
 from pipeline.tsa.port import Authority
 from storage.custody_log import CustodyLog
@@ -45,11 +45,15 @@ class Ports:
     log: CustodyLog
     signer: Signer
     verifiers: tuple[Verifier, ...]
+    keys: tuple[VerifierKey, ...]
+    """The public halves of our keys, for whoever checks what we hand out."""
     authorities: tuple[Authority, ...]
     open_source: OpenSource
     spool: Path
     received: Path
     """Where files rest that come over the network, on the spool's own disk."""
+    exports: Path
+    """Where packs rest that were asked for over the network, until they are fetched."""
     ffmpeg: str | None
     zone: ZoneInfo
     catalog: Catalog
