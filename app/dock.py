@@ -5,16 +5,14 @@ It opens no register and no store: all that it owns is below `dock/` in its home
 agency its server told it.
 """
 
-import fcntl
 import os
 import random
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack
 
 from app import clocks
+from app.alone import alone
 from app.dock_figures import DockFigures
 from app.operate.lines import Notes
 from app.settings import Settings
@@ -30,8 +28,7 @@ from devices.agent.states import PortState
 from devices.agent.station import Station
 from devices.agent.uploading import Uploads
 from devices.agent.uploading_receipts import Receipts
-from evidence.errors import EvidockError, InUse
-from storage.durable import store_errors
+from evidence.errors import EvidockError
 
 FOLDER = "dock"
 _LOOK_S = 0.5
@@ -48,7 +45,7 @@ def run_dock(settings: Settings, *, stop: threading.Event, notes: Notes) -> int:
     check_packages()
     folder = settings.home / FOLDER
     enrolment = Enrolment.load(folder)
-    with _alone(folder), ExitStack() as stack:
+    with alone(folder / "lock", told="this dock station runs already"), ExitStack() as stack:
         spool = Spool(folder / "spool")
         stack.callback(spool.close)
         station = _Running(settings, enrolment, spool, notes)
@@ -166,21 +163,7 @@ def station_settings(settings: Settings, enrolment: Enrolment) -> StationSetting
         ports=settings.dock_ports,
         home=home,
         backup=settings.dock_backup,
+        priority_ports=settings.dock_priority,
         keep_free_bytes=settings.spool_free.of(disk.f_blocks * disk.f_frsize),
         remount=settings.dock_writable,
     )
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with store_errors("the dock's folder cannot be used"):
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InUse("this dock station runs already") from error
-        yield
-    finally:
-        with suppress(OSError):
-            os.close(lock)

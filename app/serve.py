@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from app import clocks
+from app.alone import alone
 from app.operate.lines import Notes
 from app.operate.operation import Operation, operating
 from app.settings import Settings
@@ -45,6 +46,7 @@ def run_server(
 
     Raises:
         BadInput: a setting cannot be used. Refused: plain HTTP anywhere else than on loopback.
+        InUse: another server runs on this home.
         StoreUnavailable, RegisterUnavailable: an engine is down at the start; later, outages are waited out.
     """
     check_packages()
@@ -53,6 +55,7 @@ def run_server(
         raise Refused(f"without TLS the server answers on a loopback address only, not at {host}")
     _allow_many_files()
     with (
+        alone(settings.home / "serve.lock", told=f"another `evidock serve` answers for {settings.home} already"),
         wired(settings, actor="server") as ports,
         open_link(settings.broker_url, home=settings.home, namespace=ports.log.origin, place=ports.place) as link,
         operating(settings, ports, notes=notes, stop=stop) as seen,

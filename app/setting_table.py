@@ -76,6 +76,9 @@ SETTINGS: Mapping[str, Setting] = {
         "folder of a dock station with a folder for each port, where its device is mounted",
         "/run/evidock/ports",
     ),
+    "dock_priority": Setting(
+        "EVIDOCK_DOCK_PRIORITY", "ports of a dock station whose devices go first, with spaces between; empty: none", ""
+    ),
     "dock_backup": Setting(
         "EVIDOCK_DOCK_BACKUP", "folder on another disk of the dock where each file is kept once more; empty: none", ""
     ),

@@ -53,6 +53,7 @@ class Settings:
     tls_cert: Path | None
     tls_key: Path | None
     dock_ports: Path
+    dock_priority: frozenset[str]
     dock_backup: Path | None
     dock_writable: Path | None
     operate: tuple[str, int] | None
@@ -99,6 +100,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         tls_cert=_path(values["tls_cert"]),
         tls_key=_path(values["tls_key"]),
         dock_ports=Path(values["dock_ports"]),
+        dock_priority=frozenset(values["dock_priority"].split()),
         dock_backup=_path(values["dock_backup"]),
         dock_writable=_path(values["dock_writable"]),
         operate=_read(told, "operate", _address),

@@ -9,6 +9,7 @@ import typer
 from app import clocks
 from app.cli import axis, dock_report
 from app.cli.dock_agent import enrol_dock, run_station, show_status
+from app.cli.pinning import fingerprint_of, pinned
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, report, session
 from app.words import word
@@ -48,9 +49,12 @@ def invite(
     invitation = Invitation(name, kind, unit, device, minutes)
     with session(home) as (ports, settings):
         invited = docks.invite(invitation, ports=ports, now=clocks.now(), again=again)
+    pin = fingerprint_of(settings)
     until = instant.to_text(invited.until)
-    body = {"dock": invited.dock, "code": invited.code, "until": until}
-    told = f"{invited.dock}: the code {invited.code} is good once, until {show_time(until, settings.zone)}"
+    body = {"dock": invited.dock, "code": invited.code, "until": until, "fingerprint": pin}
+    told = (
+        f"{invited.dock}: the code {invited.code} is good once, until {show_time(until, settings.zone)}\n{pinned(pin)}"
+    )
     report(body, as_json=as_json, show=lambda: out.print(told))
 
 

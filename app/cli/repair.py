@@ -36,6 +36,9 @@ def repair(
     if reference is not None and identifier is None:
         raise BadInput("name the damaged recording, too: evidock repair ID --with ID")
     with session(home) as (ports, _):
+        with ports.register.view() as connection:  # one that is not there is a mistake, and nothing is begun
+            for named in filter(None, (identifier, reference)):
+                search.recording(connection, named)
         wanted = [identifier] if identifier is not None else _damaged(ports)
         told = []
         with progress_bar("repairing") as progress:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app import clocks
+from app.cli.pinning import fingerprint_of, pinned
 from app.cli.processes import ending
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, err, out, print_table, report, session
@@ -41,9 +42,11 @@ def invite(
     """
     with session(home) as (ports, settings):
         invited = docks.invite(Invitation(name, "terminal", unit, device), ports=ports, now=clocks.now())
-    until = instant.to_text(invited.until)
-    told = f"{invited.dock}: the code {invited.code} is good once, until {show_time(until, settings.zone)}"
-    body = {"terminal": invited.dock, "code": invited.code, "until": until}
+    until, pin = instant.to_text(invited.until), fingerprint_of(settings)
+    told = (
+        f"{invited.dock}: the code {invited.code} is good once, until {show_time(until, settings.zone)}\n{pinned(pin)}"
+    )
+    body = {"terminal": invited.dock, "code": invited.code, "until": until, "fingerprint": pin}
     report(body, as_json=as_json, show=lambda: out.print(told))
 
 

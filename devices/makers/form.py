@@ -37,6 +37,8 @@ _KINDS = {
     "document": "txt pdf ofd doc docx csv",
 }
 _KIND_OF = {ending: kind for kind, endings in _KINDS.items() for ending in endings.split()}
+# What lies beside footage, in a folder that is named by it.
+_BESIDE = frozenset({"track", "log", "thumbnail", "settings", "document"})
 _KIND_FOLDERS = {"video": "video", "audio": "audio", "image": "photo", "photo": "photo"}
 _MARKS = frozenset({"SOS", "IMP"})
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
@@ -101,11 +103,12 @@ def kind(name: str) -> Iterator[Claim]:
 
 def folders(path: str) -> Iterator[Claim]:
     """What the folders from `DCIM` downwards say: kind, date and mark."""
-    above = path.split("/")[:-1]
+    *above, name = path.split("/")
+    is_beside = _KIND_OF.get(name.rpartition(".")[2].lower()) in _BESIDE
     camera = next((place for place, part in enumerate(above) if part.upper() == "DCIM"), len(above))
     for part in above[camera + 1 :]:
         yield from mark(part, Source.FOLDER)
-        if part.lower() in _KIND_FOLDERS:
+        if part.lower() in _KIND_FOLDERS and not is_beside:
             yield Claim("kind", _KIND_FOLDERS[part.lower()], Source.FOLDER)
         if _DATE.fullmatch(part):
             yield Claim("start_date", part, Source.FOLDER)

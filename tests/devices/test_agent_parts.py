@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from app.dock import station_settings
+from app.settings import load_settings
 from devices.agent.binding import Binding, problem_of, read_binding
 from devices.agent.clock_check import check_clock, measure
 from devices.agent.control import Control
 from devices.agent.erase import Doomed, erase
 from devices.agent.identify import identify
 from devices.agent.plug import look
+from devices.agent.server_enrolment import Enrolment
 from devices.agent.spool import PIECE_BYTES, Origin, Spool
 from devices.agent.turns import TURN_BYTES, Turns
 from devices.settle import Reason
@@ -267,3 +270,11 @@ def test_many_listed_names_take_no_more_memory_than_a_few(tmp_path: Path) -> Non
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
+
+
+def test_the_ports_that_go_first_are_a_setting(tmp_path: Path) -> None:
+    enrolment = Enrolment(dock="dck-aaaaaaaaaaaaaaaa", url="http://127.0.0.1:1", fingerprint=None, server_keys=())
+    told = {"EVIDOCK_HOME": str(tmp_path), "EVIDOCK_DOCK_PRIORITY": "p2  p1"}
+    assert station_settings(load_settings(told), enrolment).priority_ports == {"p1", "p2"}
+    del told["EVIDOCK_DOCK_PRIORITY"]
+    assert station_settings(load_settings(told), enrolment).priority_ports == frozenset()

@@ -185,7 +185,9 @@ def test_gps9_is_read_with_days_since_2000() -> None:
 
 @pytest.mark.parametrize("cut", range(0, len(GPS5), 3))
 def test_telemetry_that_is_cut_anywhere_says_less_and_never_fails(cut: int) -> None:
-    list(gpmf._of_payload(GPS5[:cut], Fraction(0)))
+    whole, less = (list(gpmf._of_payload(data, Fraction(0))) for data in (GPS5, GPS5[:cut]))
+    assert whole
+    assert less == whole[: len(less)]
 
 
 def test_telemetry_nested_without_end_is_left() -> None:

@@ -207,3 +207,16 @@ def test_a_hostile_file_without_an_index_gets_no_copy_and_harms_nobody(
     assert home.open_jobs() == []
     assert copy_of(home, recording) is None or pictures(copy_of(home, recording) or bad)
     shutil.rmtree(bad.parent)
+
+
+def test_a_recording_that_nobody_has_is_told_and_nothing_is_repaired(tmp_path: Path) -> None:
+    nobody = "rec-aaaaaaaaaaaaaaaaaaaa"
+    with open_home(tmp_path / "home"):
+        said = evidock("repair", nobody, home=tmp_path / "home")
+    assert (said.status, nobody in said.err, said.out) == (3, True, "")
+
+
+def test_a_reference_that_nobody_has_is_told_as_that(docked: Docked) -> None:
+    nobody = "rec-aaaaaaaaaaaaaaaaaaaa"
+    said = evidock("repair", docked.broken, "--with", nobody, home=docked.home.settings.home)
+    assert (said.status, nobody in said.err) == (3, True)

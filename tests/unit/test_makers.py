@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from devices.makers import sidecar
 from devices.makers.registry import PROFILES, read_claims
 from devices.simulator.layouts import LAYOUTS, Kind, Mark, Naming, layout, root_files
-from evidence.claims import Source
+from evidence.claims import Claims, Source
 from evidence.offer import from_raw
 
 DSJ = "DCIM/SOS/2026-06-19/DSJ_36NCC009910_000000_20260619_100324_SOS_enc.mp4"
@@ -121,18 +121,30 @@ def test_a_hostile_name_is_read_without_an_error(path: str) -> None:
     claims.to_json()
 
 
+@pytest.mark.parametrize("ending", ["nmea", "NMEA", "gps", "gpx", "log", "thm", "txt"])
+def test_what_lies_beside_footage_is_not_said_to_be_footage_by_its_folder(ending: str) -> None:
+    claims = read_claims(f"DCIM/video/2026-06-19/DSJ_A1_000001_20260619_100324.{ending}", mtime_ns=NOON_NS)
+    assert claims.conflicts() == {}
+    assert claims.value("kind") not in ("video", None)
+    assert claims.value("start_date") == "2026-06-19"
+
+
 def test_a_name_with_a_line_feed_at_its_end_is_not_the_maker_s() -> None:
     assert read_claims("DSJ_A1_000001_20260619_100324.mp4\n", mtime_ns=0).best("device") is None
 
 
 @given(st.binary(max_size=300), st.integers())
 def test_any_bytes_as_a_name_are_read_without_an_error(name: bytes, mtime_ns: int) -> None:
-    read_claims(from_raw(name), mtime_ns=mtime_ns)
+    claims = read_claims(from_raw(name), mtime_ns=mtime_ns)
+    assert claims.value("maker") in {profile.name for profile in PROFILES}
+    assert Claims.from_json(claims.to_json()) == claims
 
 
 @given(st.dictionaries(st.sampled_from(sidecar.PLACES), st.binary(max_size=300), max_size=3))
 def test_any_bytes_as_settings_are_read_without_an_error(side: dict[str, bytes]) -> None:
-    read_claims(DSJ, mtime_ns=NOON_NS, side=side)
+    claims = read_claims(DSJ, mtime_ns=NOON_NS, side=side)
+    assert set(read_claims(DSJ, mtime_ns=NOON_NS)) <= set(claims), "settings take away nothing that the name says"
+    assert Claims.from_json(claims.to_json()) == claims
 
 
 SETTINGS = [

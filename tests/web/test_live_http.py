@@ -329,3 +329,4 @@ def test_a_recording_that_rests_is_played_here_no_more(server: WebServer, ours: 
     server.intake.sweep()
 
     until(lambda: ours.get(live, "playlist.m3u8").status == 404, "it rests elsewhere")
+    assert [ours.get(live, name).status for name in ("playlist.m3u8", "init.mp4", "1.m4s")] == [404, 404, 404]

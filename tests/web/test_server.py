@@ -18,10 +18,11 @@ import pytest
 from fastapi import APIRouter
 
 from app import clocks
-from app.serve import identity_of
+from app.operate.lines import Spoken
+from app.serve import identity_of, run_server
 from app.settings import load_settings
 from evidence import errors
-from evidence.errors import BadInput, EvidockError, NotFound, StoreUnavailable
+from evidence.errors import BadInput, EvidockError, InUse, NotFound, StoreUnavailable
 from tests.support.command import evidock
 from tests.support.home import Home, open_home
 from tests.support.mounts import disk, need_disks
@@ -330,6 +331,28 @@ def test_what_is_no_certificate_is_told_as_that(tmp_path: Path) -> None:
 def test_without_tls_it_answers_on_loopback_only(tmp_path: Path) -> None:
     said = evidock("serve", "--plain", "--listen", "0.0.0.0:0", home=tmp_path)
     assert (said.status, "loopback" in said.err) == (77, True)
+
+
+def test_a_second_server_on_the_same_home_is_refused_with_words_and_the_first_goes_on(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()  # were it not refused, it would end at once, and well
+    with server_process(tmp_path) as first:
+        settings = load_settings({"EVIDOCK_HOME": str(tmp_path), "EVIDOCK_SERVE": "127.0.0.1:0"})
+        with pytest.raises(InUse, match="another `evidock serve`"):
+            run_server(settings, stop=stop, notes=Spoken(print), is_plain=True)
+        socket.create_connection(("127.0.0.1", first.port), timeout=5).close()
+        first.kill()
+        first.start()  # what was killed holds nothing
+        assert first.stop() == 0
+
+
+def test_the_fingerprint_to_pin_is_told_with_the_code(tmp_path: Path) -> None:
+    before = evidock("dock", "invite", "hall", "--json", home=tmp_path).json
+    made = own(tmp_path / "tls", host="127.0.0.1", now=clocks.now())
+    after = evidock("dock", "invite", "hall 2", home=tmp_path)
+    assert before["fingerprint"] is None
+    assert made.fingerprint in after.out
+    assert evidock("dock", "invite", "hall 3", "--json", home=tmp_path).json["fingerprint"] == made.fingerprint
 
 
 def test_half_of_an_identity_is_refused(tmp_path: Path) -> None:

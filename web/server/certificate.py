@@ -21,6 +21,8 @@ from storage.private_file import create_private, read_private
 _DAYS = 3650
 _SKEW = timedelta(days=1)
 
+_FILE = "tls.pem"
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -65,12 +67,24 @@ def own(folder: Path, *, host: str, now: datetime) -> Identity:
     Raises:
         BadInput: others can use the file. StoreUnavailable: it cannot be made or read.
     """
-    path = folder / "tls.pem"
+    known = made_before(folder)
+    if known is not None:
+        return known
+    path = folder / _FILE
+    create_private(path, _made(host, now))
+    return Identity(path, path, _fingerprint(read_private(path)))
+
+
+def made_before(folder: Path) -> Identity | None:
+    """The identity that `own` made in `folder`, or None.
+
+    Raises:
+        BadInput: others can use the file. StoreUnavailable: it cannot be read.
+    """
+    path = folder / _FILE
     with store_errors(f"cannot read {path}"):
         is_there = path.exists()
-    if not is_there:
-        create_private(path, _made(host, now))
-    return Identity(path, path, _fingerprint(read_private(path)))
+    return Identity(path, path, _fingerprint(read_private(path))) if is_there else None
 
 
 def _fingerprint(pem: bytes) -> str:
