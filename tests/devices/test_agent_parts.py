@@ -273,7 +273,9 @@ def test_many_listed_names_take_no_more_memory_than_a_few(tmp_path: Path) -> Non
 
 
 def test_the_ports_that_go_first_are_a_setting(tmp_path: Path) -> None:
-    enrolment = Enrolment(dock="dck-aaaaaaaaaaaaaaaa", url="http://127.0.0.1:1", fingerprint=None, server_keys=())
+    enrolment = Enrolment(
+        dock="dck-aaaaaaaaaaaaaaaa", name="hall", url="http://127.0.0.1:1", fingerprint=None, server_keys=()
+    )
     told = {"EVIDOCK_HOME": str(tmp_path), "EVIDOCK_DOCK_PRIORITY": "p2  p1"}
     assert station_settings(load_settings(told), enrolment).priority_ports == {"p1", "p2"}
     del told["EVIDOCK_DOCK_PRIORITY"]
