@@ -9,12 +9,15 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, Request
 
 from evidence.claims import Claims
+from evidence.steady_clock import Reading
 from pipeline.dock_figures import dock_figures
 from pipeline.ports import Ports
 from pipeline.received import ReceivedFiles
 from web.api.limits import Limits
 from web.api.rates import Rate
 from web.api.sessions import Sessions
+from web.signin.figures import shipped_figures
+from web.signin.means import Means
 
 
 class Note(Protocol):
@@ -44,12 +47,27 @@ def _alarms() -> Rate:
     return Rate(told.alarms, told.alarms_s)
 
 
+def _keys() -> Rate:
+    told = shipped_figures()
+    return Rate(told.key_requests, told.key_requests_s)
+
+
+def _challenges() -> Rate:
+    told = shipped_figures()
+    return Rate(told.challenges, told.challenge_minutes * 60)
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What nobody may do too often: be wrong about a code (by address), raise an alarm (by dock)."""
+    """What nobody may do too often: be wrong about a code (by address), raise an alarm (by dock), ask (by key).
+
+    `challenges`: ask for what a passkey is to sign (by address).
+    """
 
     wrong_codes: Rate = field(default_factory=_wrong_codes)
     alarms: Rate = field(default_factory=_alarms)
+    keys: Rate = field(default_factory=_keys)
+    challenges: Rate = field(default_factory=_challenges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +85,15 @@ class Context:
     hint: Callable[[str], None]
     """Tell a worker of a job by its id; nothing is lost when nobody hears."""
     note: Note = unheard
+    read_clock: Callable[[], Reading] | None = None
+    """What this machine's clocks say, for steady time; without it the wall clock is believed."""
     read_name: Callable[[str, int], Claims] = nothing_read
     """What path and time (ns since 1970) of a file say of it: for clients that send no claims."""
     server_keys: tuple[str, ...] = ()
     """The keys that receipts are signed with, as vkeys: what a dock pins when it enrols."""
     rates: Rates = field(default_factory=Rates)
+    sign_in: Means = field(default_factory=Means)
+    """What people are signed in with."""
 
 
 def context_of(request: Request) -> Context:

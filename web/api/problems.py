@@ -20,11 +20,14 @@ from evidence.errors import (
     DiskLow,
     EvidockError,
     InUse,
+    NotAllowed,
     NotFound,
     NotSignedIn,
     Overloaded,
+    ProveAgain,
     Refused,
     TooLarge,
+    TooManyTries,
     Unacceptable,
     Unavailable,
 )
@@ -43,9 +46,12 @@ _STATUS: tuple[tuple[type[EvidockError], int], ...] = (
     (Unacceptable, 422),
     (NotSignedIn, 401),
     (DeviceRefused, 403),
+    (ProveAgain, 403),
+    (NotAllowed, 403),
     (InUse, 423),
     (Refused, 409),
     (DiskLow, 429),
+    (TooManyTries, 429),
     (Overloaded, 429),
     (Unavailable, 503),
 )
@@ -78,7 +84,7 @@ def answer_to(error: EvidockError, context: Context) -> Response:
     values = {} if is_ours else {name: value for name, value in error.values.items() if _is_plain(value)}
     answer = problem(status, error.code, detail, **({"values": values} if values else {}))
     if status in (429, 503, 507):
-        answer.headers["Retry-After"] = str(context.limits.retry_s)
+        answer.headers["Retry-After"] = str(error.values.get("retry_s", context.limits.retry_s))
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer

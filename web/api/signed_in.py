@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from evidence.errors import NotFound, NotSignedIn
 from storage.register import dock_rows
 from storage.register.answers import Row
-from web.api.context import Here
+from web.api.context import Context, Here
 from web.api.sessions import ENROLLED
 
 _SCHEME = "bearer"
@@ -24,7 +24,16 @@ def signed_in(request: Request, here: Here) -> Row:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != _SCHEME or not token:
         raise NotSignedIn("sign in first: this request needs a bearer token")
-    identifier = here.sessions.dock_of(token.strip())
+    return dock_of_token(token.strip(), here)
+
+
+def dock_of_token(token: str, here: Context) -> Row:
+    """The row of the dock that a token speaks for.
+
+    Raises:
+        NotSignedIn, RegisterUnavailable: as `signed_in`.
+    """
+    identifier = here.sessions.dock_of(token)
     try:
         with here.ports.register.view() as connection:
             dock = dock_rows.dock(connection, identifier)
