@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from app import clocks
+from app.backup_axis import put_axis
 from app.backup_folder import BackupFolder, new_backup
 from app.backup_manifest import NAME, Manifest
 from app.examination import origins
@@ -65,6 +66,7 @@ def make_backup(
             folder.put("checkpoint", [newest.note.encode()])
         folder.put("settings.json", [_settings(settings)])
         folder.put("place", [ports.place.encode()])
+        put_axis(folder, settings.home)
         if with_keys:
             _put_keys(folder, settings.keys)
         objects = _Objects(folder, ports, is_sized=_is_folder(settings))

@@ -7,6 +7,7 @@ DIR/objects.list        what the object store holds: SIZE KEY, a line each (SIZE
 DIR/checkpoint          the newest checkpoint of the custody log
 DIR/settings.json       settings and where they came from, without passwords
 DIR/place               the installation's name among those that share a register
+DIR/axis.jsonl          what docks of Axis systems told, when any did
 DIR/keys/…              the signing keys, unless they were left out
 DIR/objects/…           the objects themselves, when asked for: they prove themselves, by `verify`
 """

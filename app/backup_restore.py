@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import clocks
+from app.backup_axis import NAME as AXIS
+from app.backup_axis import bring_axis
 from app.backup_manifest import Manifest, check_files, check_signature, read_manifest
 from app.backup_objects import bring_objects
 from app.settings import Settings
@@ -67,6 +69,8 @@ def restore_backup(
     with in_use(settings, alone=True):
         is_vouched = _check(folder, manifest, settings)
         _bring_keys(folder, manifest, settings)
+        if any(mark.name == AXIS for mark in manifest.files):  # what nobody signed is not brought
+            bring_axis(folder, settings.home)
         keys, store = open_keys(settings), open_store(settings)
         _check_name(keys, manifest)
         if manifest.has_objects and with_objects:
