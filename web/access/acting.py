@@ -22,9 +22,14 @@ from web.signin.who import SignedIn, check_proved, signed_in
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Lets in whoever may do one act."""
+    """Lets in whoever may do one act, of this name."""
 
-    act: Act
+    name: str
+
+    @property
+    def act(self) -> Act:
+        """The act, as it is declared."""
+        return ACTS[self.name]
 
     def __call__(self, request: Request, here: Here) -> Asker:
         """Who asks, as what the route may work with.
@@ -39,7 +44,7 @@ class Door:
         asker = Asker(
             known,
             self.act,
-            reach_of(known.actor, self.act.name),
+            reach_of(known.actor, self.name),
             here,
             replace(here.ports, actor=known.actor.id),
             desk,
@@ -49,7 +54,7 @@ class Door:
         if known.by_cookie:
             check_same_site(request)
         if asker.reach is Reach.NONE:
-            raise NotAllowed(f"{self.act.name} is not among the things you may do", act=self.act.name)
+            raise NotAllowed(f"{self.name} is not among the things you may do", act=self.name)
         if self.act.is_sensitive:
             check_proved(asking, here)
         return asker
@@ -61,21 +66,21 @@ class Door:
                 raise NotAllowed("docks speak their own protocol alone")
         except Refused as error:
             host = "unknown" if request.client is None else request.client.host
-            desk.refused_unknown(self.act.name, error.code, noun=self.noun, address=neighbours(host))
+            desk.refused_unknown(self.name, error.code, noun=self.noun, address=neighbours(host))
             raise
         return found
 
     @property
     def noun(self) -> str:
         """What the act is done to."""
-        return self.act.name.partition(".")[0]
+        return self.name.partition(".")[0]
 
 
 class Acting(Depends):
     """Declares the act of a route: `asker: Annotated[Asker, Acting("recording.read")]`."""
 
     def __init__(self, act: str) -> None:
-        super().__init__(Door(ACTS[act]))
+        super().__init__(Door(ACTS[act].name))
 
 
 def desk_of(request: Request) -> Desk:
