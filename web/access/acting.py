@@ -51,6 +51,7 @@ class Door:
             here.now(),
         )
         request.state.asker = asker  # what is refused from here on is told of this person
+        asker.names(self.noun, request.path_params.values())
         if known.by_cookie:
             check_same_site(request)
         if asker.reach is Reach.NONE:

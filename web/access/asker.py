@@ -2,6 +2,7 @@
 """This is where a route meets who asks: what they may see, and what will be told of what they saw."""
 
 import re
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -138,6 +139,10 @@ class Asker:
     def also(self, call: Also) -> None:
         """Have this written in the transaction of the request's first event; told the open facts and its number."""
         self.told.also.append(call)
+
+    def names(self, noun: str, told: Iterable[object]) -> None:
+        """What a request is about, should it be refused before it is looked at: the first id in its address."""
+        self._tries(noun, next((one for one in told if isinstance(one, str) and _ID.fullmatch(one)), ""))
 
     def refuse(self, noun: str, subject: str, why: str) -> NoReturn:
         """Refuse, about one thing.
