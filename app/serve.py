@@ -14,6 +14,7 @@ from app.operate.lines import Notes
 from app.operate.operation import Operation, operating
 from app.settings import Settings
 from app.wiring import check_packages, open_keys, wired
+from app.words import word_in
 from devices.makers.registry import read_claims
 from evidence.claims import Claims, Source
 from evidence.errors import BadInput, EvidockError, Refused, ServerUnavailable, Unavailable
@@ -107,6 +108,7 @@ def context_of(settings: Settings, ports: Ports, link: Link, seen: Operation) ->
         hint=hint,
         note=seen.notes.note,
         read_name=read_name,
+        words=word_in,
         server_keys=(open_keys(settings).records.verifier_key.to_text(),),
     )
 

@@ -30,4 +30,9 @@ def sentences(wanted: str) -> Mapping[str, str]:
 
 def word(kind: str, code: str) -> str:
     """The sentence for `kind.code` (such as `error.not-media`, `state.sealed`); the code when there is none."""
-    return sentences(language()).get(f"{kind}.{code}", code)
+    return word_in(language(), kind, code)
+
+
+def word_in(wanted: str, kind: str, code: str) -> str:
+    """As `word`, in a language that somebody else chose."""
+    return sentences(wanted).get(f"{kind}.{code}", code)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 
 from web.access.desk import Desk
-from web.api import alarms, dockings, enrolments, live, live_watch, offers, problems, session_routes
+from web.api import alarms, dockings, enrolments, live, live_watch, offers, openapi, problems, session_routes
+from web.api.addresses import PlainAddresses
 from web.api.axis import routes as axis
 from web.api.axis.clips import Objects
 from web.api.bodies import SmallBodies
@@ -31,15 +32,23 @@ ROUTERS: Sequence[APIRouter] = (
 
 def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
     """The application that answers docks and terminals; it is told everything, and reads no clock of its own."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        openapi_url=openapi.ADDRESS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_of,
+    )
     app.state.context = context
     app.state.desk = Desk(context.ports.register, now=context.now, monotonic=context.monotonic)
     app.state.intake = Intake(context)
     app.state.axis = Objects(context, app.state.intake)
     for router in routers:
-        app.include_router(router)
+        app.include_router(router, responses=dict(problems.PROBLEMS), tags=list(openapi.tags_of(router.tags)))
     problems.install(app, context)
+    openapi.install(app, routers)
     limits = context.limits
     app.add_middleware(SmallBodies, limit=limits.body_bytes, streamed=uploads.PREFIX, silence_s=limits.silence_s)
     app.add_middleware(TusDoor, prefix=uploads.PREFIX)
+    app.add_middleware(PlainAddresses)
     return app

@@ -33,6 +33,11 @@ def nothing_read(path: str, mtime_ns: int) -> Claims:
     return Claims()
 
 
+def no_words(language: str, kind: str, code: str) -> str:
+    """Sentences for people, where there are none: the code itself."""
+    return code
+
+
 def unheard(event: str, sentence: str, **ids: Any) -> None:
     """Notes that nobody reads."""
 
@@ -92,6 +97,8 @@ class Context:
     server_keys: tuple[str, ...] = ()
     """The keys that receipts are signed with, as vkeys: what a dock pins when it enrols."""
     rates: Rates = field(default_factory=Rates)
+    words: Callable[[str, str, str], str] = no_words
+    """The sentence for people by language (`en`, `zh-CN`), kind and code; the code where there is none."""
     sign_in: Means = field(default_factory=Means)
     """What people are signed in with."""
 

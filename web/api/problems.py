@@ -5,16 +5,19 @@ What a client did is told in words. What is wrong on our side is told to the not
 """
 
 import errno
+import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from evidence.errors import (
     BadInput,
+    ChangedMeanwhile,
     ChecksumMismatch,
     DeviceRefused,
     DiskLow,
@@ -32,6 +35,7 @@ from evidence.errors import (
     Unavailable,
 )
 from web.api.context import Context
+from web.api.languages import ENGLISH, language_of
 
 MEDIA_TYPE = "application/problem+json"
 CHECKSUM_MISMATCH = 460  # tus 1.0, checksum extension
@@ -48,6 +52,7 @@ _STATUS: tuple[tuple[type[EvidockError], int], ...] = (
     (DeviceRefused, 403),
     (ProveAgain, 403),
     (NotAllowed, 403),
+    (ChangedMeanwhile, 412),
     (InUse, 423),
     (Refused, 409),
     (DiskLow, 429),
@@ -59,6 +64,32 @@ _STATUS: tuple[tuple[type[EvidockError], int], ...] = (
 _CODES = {400: BadInput.code, 404: NotFound.code, 413: TooLarge.code}
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _INTERNAL = 500
+_DOCUMENTED = (400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 423, 429, 500, 503, 507)
+
+PROBLEMS: Mapping[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status in _DOCUMENTED
+}
+"""What any route may answer instead of what it is asked for; `create_app` declares it of every route."""
+
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "What went wrong (RFC 9457). `code` is stable; docs/errors.md lists all of them.",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["about:blank", "urn:evidock:error:not-found"]},
+        "title": {"type": "string", "description": "In the language of Accept-Language."},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "examples": ["not-found"]},
+        "detail": {"type": "string"},
+        "values": {"type": "object", "description": "What was met, by name."},
+    },
+}
+"""A problem, for the API's description."""
 
 
 def status_of(error: EvidockError) -> int:
@@ -68,21 +99,23 @@ def status_of(error: EvidockError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), _INTERNAL)
 
 
-def problem(status: int, code: str, detail: str, **more: Any) -> JSONResponse:
-    """A problem as an answer."""
+def problem(status: int, code: str, detail: str, **more: Any) -> Response:
+    """A problem as an answer. Letters that are no text, as of a broken name, are written as questions."""
     body = {"type": "about:blank", "title": _phrase(status), "status": status, "code": code, "detail": detail, **more}
-    return JSONResponse(body, status, media_type=MEDIA_TYPE)
+    told = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return Response(told, status, media_type=MEDIA_TYPE)
 
 
-def answer_to(error: EvidockError, context: Context) -> Response:
-    """What a client is told of an error of ours; what is wrong here is noted."""
+def answer_to(error: EvidockError, context: Context, *, language: str = ENGLISH) -> Response:
+    """What a client is told of an error of ours, its title in `language`; what is wrong here is noted."""
     status = status_of(error)
     is_ours = status in (_INTERNAL, 503, 507)
     if is_ours:
         context.note("request-failed", f"a request failed: {error.message} ({error.code})", code=error.code)
     detail = "the server cannot do this now; what it acknowledged is kept" if is_ours else error.message
     values = {} if is_ours else {name: value for name, value in error.values.items() if _is_plain(value)}
-    answer = problem(status, error.code, detail, **({"values": values} if values else {}))
+    titled = _titled(error.code, context, language)
+    answer = problem(status, error.code, detail, **titled, **({"values": values} if values else {}))
     if status in (429, 503, 507):
         answer.headers["Retry-After"] = str(error.values.get("retry_s", context.limits.retry_s))
     if status == HTTPStatus.UNAUTHORIZED:
@@ -93,15 +126,16 @@ def answer_to(error: EvidockError, context: Context) -> Response:
 def install(app: FastAPI, context: Context) -> None:
     """Have every error of a route answered as a problem."""
 
-    async def ours(_: Request, error: Exception) -> Response:
+    async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, EvidockError)  # noqa: S101 - registered for it
-        return answer_to(error, context)
+        return answer_to(error, context, language=language_of(request.headers.get("accept-language")))
 
-    async def invalid(_: Request, error: Exception) -> Response:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
         first = error.errors()[0]
         where = ".".join(str(one) for one in first["loc"])
-        return problem(400, BadInput.code, f"{where}: {first['msg']}"[:500])
+        titled = _titled(BadInput.code, context, language_of(request.headers.get("accept-language")))
+        return problem(400, BadInput.code, f"{where}: {first['msg']}"[:500], **titled)
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
@@ -119,6 +153,12 @@ def install(app: FastAPI, context: Context) -> None:
     app.add_exception_handler(EvidockError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+
+
+def _titled(code: str, context: Context, language: str) -> dict[str, str]:
+    """The title that people are told, where there are words for this code."""
+    title = context.words(language, "error", code)
+    return {} if title == code else {"type": f"urn:evidock:error:{code}", "title": title}
 
 
 def _phrase(status: int) -> str:
