@@ -4,23 +4,19 @@
 Each sign-in and each new proof gives a new token: one that was planted or seen before is worth nothing.
 """
 
-import base64
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 from evidence import instant
 from evidence.custody import Happening
 from evidence.errors import NotSignedIn
 from evidence.ids import stream_of
+from evidence.tokens import TOKEN_BYTES, token_of, token_sha256
 from pipeline.ports import Ports
 from storage.register import session_rows
 from storage.register.answers import Row
 from storage.register.facts import Facts
 from web.signin.figures import Figures
-
-_TOKEN_BYTES = 32
-_LONGEST_TOKEN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +55,9 @@ def open_session_in(
 
     Repeat: every call begins another session.
     """
-    token, at = new_token(ports), instant.to_text(now)
+    token, at = token_of(ports.chance(TOKEN_BYTES)), instant.to_text(now)
     row = {
-        "sha256": digest(token),
+        "sha256": token_sha256(token),
         "user": user,
         "how": how,
         "made_at": at,
@@ -107,13 +103,3 @@ def end_session(sha256_: str, *, user: str, why: str, ports: Ports, now: datetim
         happening = Happening("signed-out", stream_of("user", user), facts={"why": why})
         writing.record(happening, actor=ports.actor, at=now)
     return True
-
-
-def new_token(ports: Ports) -> str:
-    """256 bits of chance as text that cookies, links and headers may hold."""
-    return base64.urlsafe_b64encode(ports.chance(_TOKEN_BYTES)).decode().rstrip("=")
-
-
-def digest(token: str) -> str:
-    """What is kept of a token. Of one longer than any of ours, what no token has."""
-    return sha256(token.encode()[:_LONGEST_TOKEN]).hexdigest()

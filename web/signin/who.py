@@ -12,13 +12,14 @@ from fastapi import Request
 from evidence import instant
 from evidence.access import Actor, Role
 from evidence.errors import NotSignedIn, ProveAgain
+from evidence.tokens import token_sha256
 from storage.register import session_rows, user_rows
 from storage.register.answers import Row
 from storage.register.search import Connection
 from web.access.known import Known
 from web.api.context import Context
 from web.api.signed_in import dock_of_token
-from web.signin.sessions import Session, digest
+from web.signin.sessions import Session
 
 KEY_PREFIX = "evk_"
 SECURE_COOKIE = "__Host-evidock"
@@ -91,7 +92,7 @@ def cookie_name(request: Request, here: Context) -> str:
 def _person(token: str, here: Context) -> SignedIn:
     now = here.now()
     with here.ports.register.view() as connection:
-        row = session_rows.session(connection, digest(token))
+        row = session_rows.session(connection, token_sha256(token))
         actor = None if row is None or row["state"] != "active" else actor_of(connection, row, row["user"])
     session = None if row is None else Session.of_row(row)
     if actor is None or session is None or session.is_over(here.sign_in.figures, now):
@@ -119,7 +120,7 @@ def _units(connection: Connection, unit: str | None) -> tuple[str, ...]:
 
 def _program(token: str, here: Context) -> Actor:
     with here.ports.register.view() as connection:
-        row = user_rows.key_of_digest(connection, digest(token))
+        row = user_rows.key_of_digest(connection, token_sha256(token))
         units = () if row is None else _units(connection, row["unit"])
     if row is None or row["revoked_at"] is not None or here.now() >= instant.from_text(row["until_at"]):
         raise NotSignedIn("this key is not known, or no longer")
