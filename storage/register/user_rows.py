@@ -4,7 +4,7 @@
 import json
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from evidence.errors import NotFound
 from storage.register.answers import Page, Place, Row, Stretch, all_rows, one_row, page_of
@@ -32,6 +32,16 @@ def user_of_login(connection: Connection, login: str) -> Row | None:
 def user_elsewhere(connection: Connection, issuer: str, subject: str) -> Row | None:
     """The user whom an OpenID provider knows as `subject`."""
     return one_row(connection, select(users).where(users.c.issuer == issuer, users.c.subject == subject))
+
+
+def same_person_rows(connection: Connection, officer: str | None, issuer: str | None, subject: str | None) -> list[Row]:
+    """The users with this certificate number, or known as `subject` to an OpenID provider; None asks for neither."""
+    same = []
+    if officer is not None:
+        same.append(users.c.officer == officer)
+    if issuer is not None:
+        same.append(and_(users.c.issuer == issuer, users.c.subject == subject))
+    return all_rows(connection, select(users).where(or_(*same)).order_by(users.c.id)) if same else []
 
 
 def every_login(connection: Connection) -> dict[str, str]:
