@@ -30,7 +30,6 @@ from storage.register import dock_rows
 from storage.signing import KeyFile
 from tests.support.dock_sender import Sender, enrolled_at, noise, receipt_server, sender
 from tests.support.dock_wire import Wire as Cable
-from tests.support.dock_wire import wire_to
 from tests.support.home import Home, open_home
 from tests.support.servers import until
 from tests.support.web_server import WebServer
@@ -45,25 +44,6 @@ NOW = datetime(2026, 6, 20, 4, tzinfo=UTC)
 def home(tmp_path: Path) -> Iterator[Home]:
     with open_home(tmp_path / "home") as made:
         made.add_device("36NCC000001")
-        yield made
-
-
-@pytest.fixture
-def server(home: Home) -> Iterator[WebServer]:
-    with receipt_server(home) as made:
-        yield made
-
-
-@pytest.fixture
-def cable(server: WebServer) -> Iterator[Cable]:
-    with wire_to(server.port) as made:
-        yield made
-
-
-@pytest.fixture
-def dock(home: Home, cable: Cable, tmp_path: Path) -> Iterator[Sender]:
-    enrolled_at(home, tmp_path / "dock", f"http://127.0.0.1:{cable.port}")
-    with sender(tmp_path / "dock") as made:
         yield made
 
 
@@ -187,9 +167,9 @@ def test_what_is_no_signed_note_is_no_receipt(tmp_path: Path, note: str) -> None
 
 
 def test_what_was_told_without_a_network_arrives_in_order_after_a_restart(
-    home: Home, dock: Sender, cable: Cable, tmp_path: Path
+    home: Home, dock: Sender, wire: Cable, tmp_path: Path
 ) -> None:
-    cable.shut()
+    wire.shut()
     told = docking(dock, tmp_path / "manifest")
     dock.server.announce_later(told, tmp_path / "manifest")
     dock.server.tell_alarm(Alarm("36NCC000001", "binding-altered", "words", NOW))
@@ -198,7 +178,7 @@ def test_what_was_told_without_a_network_arrives_in_order_after_a_restart(
         dock.server.tell_waiting()
     assert dock.server.count_waiting() == 3
 
-    cable.is_open = True
+    wire.is_open = True
     with sender(dock.folder) as again:
         assert again.server.tell_waiting() == 3
         assert again.server.count_waiting() == 0

@@ -11,8 +11,8 @@ import pytest
 
 from devices.agent.spool import PIECE_BYTES
 from pipeline.received import ReceivedFiles
-from tests.support.dock_sender import Sender, enrolled_at, noise, receipt_server, sender
-from tests.support.dock_wire import Wire, wire_to
+from tests.support.dock_sender import Sender, noise, sender
+from tests.support.dock_wire import Wire
 from tests.support.home import Home, open_home
 from tests.support.servers import until
 from tests.support.web_server import WebServer
@@ -23,25 +23,6 @@ MIB = 1 << 20
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     with open_home(tmp_path / "home") as made:
-        yield made
-
-
-@pytest.fixture
-def server(home: Home) -> Iterator[WebServer]:
-    with receipt_server(home) as made:
-        yield made
-
-
-@pytest.fixture
-def wire(server: WebServer) -> Iterator[Wire]:
-    with wire_to(server.port) as made:
-        yield made
-
-
-@pytest.fixture
-def dock(home: Home, wire: Wire, tmp_path: Path) -> Iterator[Sender]:
-    enrolled_at(home, tmp_path / "dock", f"http://127.0.0.1:{wire.port}")
-    with sender(tmp_path / "dock") as made:
         yield made
 
 
