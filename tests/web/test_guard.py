@@ -3,7 +3,7 @@
 
 import asyncio
 
-import httpx
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -22,10 +22,10 @@ def app(*, is_tls: bool = True, hosts: tuple[str, ...] = ("dock.example.org", "[
     return OwnHosts(StrictHeaders(inner, is_tls=is_tls), hosts=hosts)
 
 
-def get(asked: ASGIApp, path: str = "/", **headers: str) -> httpx.Response:
-    async def once() -> httpx.Response:
-        transport = httpx.ASGITransport(asked)
-        async with httpx.AsyncClient(transport=transport, base_url="https://dock.example.org") as client:
+def get(asked: ASGIApp, path: str = "/", **headers: str) -> httpx2.Response:
+    async def once() -> httpx2.Response:
+        transport = httpx2.ASGITransport(asked)
+        async with httpx2.AsyncClient(transport=transport, base_url="https://dock.example.org") as client:
             return await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     return asyncio.run(once())

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import httpx
+import httpx2
 
 from evidence.errors import NotAllowed, ServerUnavailable
 from web.outbound.allowed import Allowed
@@ -61,15 +61,15 @@ class Outbound:
         asked = self._request(method, url, headers or {}, body)
         try:
             with (
-                httpx.HTTPTransport(verify=self.tls, trust_env=False, retries=0) as transport,
-                httpx.Client(transport=transport, follow_redirects=False, timeout=self.timeout_s) as client,
+                httpx2.HTTPTransport(verify=self.tls, trust_env=False, retries=0) as transport,
+                httpx2.Client(transport=transport, follow_redirects=False, timeout=self.timeout_s) as client,
             ):
                 answer = client.send(asked, stream=True)
                 return Answer(answer.status_code, _lower(answer.headers), self._body(answer))
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise ServerUnavailable(f"{asked.headers['host']} does not answer: {type(error).__name__}") from error
 
-    def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> httpx.Request:
+    def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> httpx2.Request:
         parts = _parsed(url)
         host, port = parts.host, parts.port or (443 if parts.scheme == "https" else 80)
         address = self._checked(host, port, is_plain=parts.scheme == "http")
@@ -78,7 +78,7 @@ class Outbound:
             "sni_hostname": parts.raw_host.decode("ascii"),
             "timeout": dict.fromkeys(_TIMEOUTS, self.timeout_s),
         }
-        return httpx.Request(method, parts.copy_with(host=address), headers=told, content=body, extensions=extensions)
+        return httpx2.Request(method, parts.copy_with(host=address), headers=told, content=body, extensions=extensions)
 
     def _checked(self, host: str, port: int, *, is_plain: bool) -> str:
         """The one address that is connected to: every address of the name may be reached, so the first does."""
@@ -99,7 +99,7 @@ class Outbound:
         listed = any(address in one for one in self.allowed.networks if one.version == address.version)
         return listed or host.lower() in self.allowed.hosts
 
-    def _body(self, answer: httpx.Response) -> bytes:
+    def _body(self, answer: httpx2.Response) -> bytes:
         gathered = bytearray()
         for block in answer.iter_bytes():
             gathered += block
@@ -111,15 +111,15 @@ class Outbound:
 _TIMEOUTS = ("connect", "read", "write", "pool")
 
 
-def _parsed(url: str) -> httpx.URL:
+def _parsed(url: str) -> httpx2.URL:
     """A URL that may be asked at all.
 
     Raises:
         NotAllowed: it is not of http or https, has no host, or brings a password.
     """
     try:
-        parts = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        parts = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
         raise NotAllowed("not a URL that can be asked") from error
     if parts.scheme not in ("http", "https") or not parts.host:
         raise NotAllowed("only https URLs with a host can be asked")
@@ -128,5 +128,5 @@ def _parsed(url: str) -> httpx.URL:
     return parts
 
 
-def _lower(headers: httpx.Headers) -> dict[str, str]:
+def _lower(headers: httpx2.Headers) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
