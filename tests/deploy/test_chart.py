@@ -19,6 +19,7 @@ EVERYTHING: dict[str, Any] = {
     "podMonitor": {"enabled": True},
     "docks": [{"name": "dock-1", "claim": "one"}, {"name": "dock-2", "claim": "two"}],
     "dock": {"storageClass": "fast"},
+    "server": {"enabled": True, "certificate": "evidock-tls", "from": ["10.20.0.0/16"], "storageClass": "fast"},
     "nodeSelector": {"disk": "ssd"},
     "tolerations": [{"key": "media", "operator": "Exists"}],
 }
@@ -46,7 +47,8 @@ def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 def pods(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The pod of each object that has one."""
-    return [one["spec"]["template"]["spec"] for one in objects if "template" in one["spec"]]
+    jobs = [one["spec"].get("jobTemplate", one)["spec"] for one in objects]
+    return [job["template"]["spec"] for job in jobs if "template" in job]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def test_the_chart_makes_no_secret(everything: list[dict[str, Any]]) -> None:
 
 def test_every_pod_is_shut_in(everything: list[dict[str, Any]]) -> None:
     found = pods(everything)
-    assert len(found) == 4
+    assert len(found) == 6
     for pod in found:
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -108,7 +110,7 @@ def test_every_process_is_asked_whether_it_lives_and_is_ready(everything: list[d
         for one in [*of_kind(everything, "Deployment"), *of_kind(everything, "StatefulSet")]
         for container in one["spec"]["template"]["spec"]["containers"]
     ]
-    assert len(processes) == 5
+    assert len(processes) == 7
     for container in processes:
         own = [port["name"] for port in container["ports"]]
         assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": own[0]}
@@ -116,7 +118,9 @@ def test_every_process_is_asked_whether_it_lives_and_is_ready(everything: list[d
 
 
 def test_a_dock_reads_its_footage_and_keeps_its_home(everything: list[dict[str, Any]]) -> None:
-    for dock in of_kind(everything, "StatefulSet"):
+    docks = [one for one in of_kind(everything, "StatefulSet") if one["metadata"]["name"] != "evidock-server"]
+    assert len(docks) == 2
+    for dock in docks:
         pod = dock["spec"]["template"]["spec"]
         assert [one["metadata"]["name"] for one in dock["spec"]["volumeClaimTemplates"]] == ["home"]
         for container in pod["containers"]:
@@ -127,9 +131,36 @@ def test_a_dock_reads_its_footage_and_keeps_its_home(everything: list[dict[str, 
             ]
 
 
+def test_the_server_is_one_pod_that_keeps_its_home_and_is_reached_by_its_docks_alone(
+    everything: list[dict[str, Any]],
+) -> None:
+    (server,) = (one for one in of_kind(everything, "StatefulSet") if one["metadata"]["name"] == "evidock-server")
+    assert server["spec"]["replicas"] == 1
+    assert [one["metadata"]["name"] for one in server["spec"]["volumeClaimTemplates"]] == ["home"]
+    assert [one["args"][0] for one in server["spec"]["template"]["spec"]["containers"]] == ["serve", "worker"]
+    (service,) = (one for one in of_kind(everything, "Service") if one["metadata"]["name"] == "evidock-server")
+    assert service["spec"]["selector"]["app.kubernetes.io/component"] == "server"
+    (policy,) = (one for one in of_kind(everything, "NetworkPolicy") if one["metadata"]["name"] == "evidock-server")
+    assert policy["spec"]["ingress"] == [
+        {"from": [{"ipBlock": {"cidr": "10.20.0.0/16"}}], "ports": [{"port": 9443}]},
+    ]
+
+
+def test_each_day_is_compared_and_put_on_record(everything: list[dict[str, Any]]) -> None:
+    (job,) = of_kind(everything, "CronJob")
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["dock", "report", "--record", "--json"]
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+
+
+def test_without_a_server_nothing_new_comes_in() -> None:
+    names = [one["metadata"]["name"] for one in rendered(PLAIN)]
+    assert "evidock-server" not in names
+
+
 def test_every_mount_has_its_volume(everything: list[dict[str, Any]]) -> None:
-    for one in (one for one in everything if "template" in one["spec"]):
-        pod = one["spec"]["template"]["spec"]
+    for one in (one for one in everything if pods([one])):
+        (pod,) = pods([one])
         claims = [claim["metadata"]["name"] for claim in one["spec"].get("volumeClaimTemplates", [])]
         volumes = {volume["name"] for volume in pod["volumes"]} | set(claims)
         for container in [*pod["containers"], *pod.get("initContainers", [])]:
@@ -156,6 +187,6 @@ def test_without_it_the_values_say() -> None:
 
 
 def test_only_the_monitoring_comes_in(everything: list[dict[str, Any]]) -> None:
-    (policy,) = of_kind(everything, "NetworkPolicy")
+    (policy,) = (one for one in of_kind(everything, "NetworkPolicy") if one["metadata"]["name"] == "evidock")
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert [rule["ports"] for rule in policy["spec"]["ingress"]] == [[{"port": 9300}, {"port": 9301}]]
