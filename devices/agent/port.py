@@ -29,6 +29,8 @@ from devices.walk import Entry, walk
 from evidence.errors import EvidockError, ServerUnavailable, SourceUnavailable
 from storage.durable import store_errors, sync_folder
 
+_SOON_S, _COUNTING_SHARE = 0.1, 20
+
 
 class PortTask:
     """The task of one docking; `run` is called once, in a thread of its own."""
@@ -177,13 +179,16 @@ class PortTask:
 
     def _await_receipts(self) -> None:
         while True:
+            began = self._desk.monotonic()
             tally = self._desk.dockings.tally(self.visit.docking)
             phase = Phase.UPLOADING if self._desk.is_online else Phase.WAITING_NETWORK
             # What a dock has copied is safe in its spool: taking the device out now loses nothing.
             self.visit.show(phase, received_files=tally.received, is_removable=True, code="", why="")
             if tally.received == tally.files:
                 return
-            self.visit.pause(min(1.0, self._desk.settings.look_s))
+            # Soon, but counting many files must not take more than a small part of the time.
+            soon_s = max(_SOON_S, _COUNTING_SHARE * (self._desk.monotonic() - began))
+            self.visit.pause(min(soon_s, self._desk.settings.look_s))
 
     def _is_forgotten(self) -> bool:
         """True when the server lost files of this device that it had received: they are to be taken again."""

@@ -14,6 +14,8 @@ from devices.agent.uploading_receipts import Receipts
 from evidence.errors import EvidockError, NotSignedIn, RecordMalformed, ServerUnavailable, StoreUnavailable
 
 _BUSY_S, _SLOW_S, _IDLE_S = 0.1, 2.0, 5.0
+# After a second without a receipt it is asked three times a second, after four seconds once.
+_SLOWER = 1.25
 _REVOKED_S = 60.0
 _DISK_S = 2.0
 
@@ -87,4 +89,4 @@ class Teller:
         """Short while receipts come, longer the longer none comes."""
         if not waiting:
             return min(self._pause_s * 2, _IDLE_S)
-        return _BUSY_S if received else min(self._pause_s * 1.5, _SLOW_S)
+        return _BUSY_S if received else min(self._pause_s * _SLOWER, _SLOW_S)
