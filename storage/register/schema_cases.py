@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where the tables of cases are named: units, cases and check tasks, documents, links, conditions, gaps."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, text
 
 from storage.register.columns import Text, metadata
 
@@ -39,6 +39,8 @@ cases = Table(
     Column("told", Text, nullable=False, server_default="{}"),
     Index("ix_cases_unit_start", "unit", "start_at", "id"),
     Index("ix_cases_source", "source", "source_key"),
+    # Restricted cases are few, and asked for in each question of who may see a recording.
+    Index("ix_cases_restricted", "id", sqlite_where=text("restricted = 1"), postgresql_where=text("restricted = 1")),
 )
 
 case_officers = Table(
