@@ -1,14 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where everything is one value that signing in needs beside the register."""
 
+import time
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
+from storage.secret_box import SecretBox
 from web.signin.figures import Figures, shipped_figures
+from web.signin.passwords import Passwords
+from web.signin.tries import Failures
+
+
+def _failures() -> Failures:
+    return Failures(time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a server signs people in with. `public_url`: where browsers reach it, as `https://HOST[:PORT]`."""
+    """What a server signs people in with. `public_url`: where browsers reach it, as `https://HOST[:PORT]`.
+
+    `box`: what secrets are sealed in that must be read again; without it nobody gets a second factor by code.
+    """
 
     figures: Figures = field(default_factory=shipped_figures)
     public_url: str = ""
+    box: SecretBox | None = None
+    passwords: Passwords = field(default_factory=Passwords)
+    failures: Failures = field(default_factory=_failures)
+
+    @property
+    def host(self) -> str:
+        """The name that browsers reach us by; empty when nobody told."""
+        return urlsplit(self.public_url).hostname or ""
