@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server connects to nothing inside on somebody's word, however names are resolved."""
 
+import ipaddress
 import random
 import socket
 import threading
@@ -13,6 +14,7 @@ import pytest
 from evidence.errors import BadInput, EvidockError, NotAllowed, ServerUnavailable
 from web.outbound.allowed import Allowed
 from web.outbound.client import Outbound
+from web.outbound.transport import Gate
 
 INSIDE = [
     "127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.5.4", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",  # noqa: S104
@@ -56,18 +58,16 @@ def listener(address: str, port: int = 0) -> Iterator[Listener]:
 @pytest.mark.parametrize("address", INSIDE)
 def test_no_address_inside_is_reached(address: str) -> None:
     with pytest.raises(NotAllowed):
-        Outbound(Allowed(), resolve=lambda host, port: [address]).ask("GET", "https://hook.example.org/")
+        Outbound(Gate(Allowed(), lambda host, port: [address])).ask("GET", "https://hook.example.org/")
 
 
 @pytest.mark.parametrize("address", OUTSIDE)
 def test_addresses_of_the_internet_may_be_reached(address: str) -> None:
-    import ipaddress
-
     assert Allowed().may("hook.example.org", ipaddress.ip_address(address))
 
 
 def test_one_address_inside_among_several_is_enough_to_refuse() -> None:
-    asked = Outbound(Allowed(), resolve=lambda host, port: ["1.1.1.1", "127.0.0.1"])
+    asked = Outbound(Gate(Allowed(), lambda host, port: ["1.1.1.1", "127.0.0.1"]))
     with pytest.raises(NotAllowed):
         asked.ask("GET", "https://hook.example.org/")
 
@@ -77,7 +77,7 @@ def test_a_name_that_is_rebound_a_thousand_times_leads_nowhere_inside() -> None:
     with listener("127.0.0.2") as ours, listener("127.0.0.1", ours.port) as forbidden:
         answers = (["127.0.0.2"], ["127.0.0.1"], ["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "127.0.0.2"])
         outbound = Outbound(
-            Allowed.of(["127.0.0.2/32"]), resolve=lambda host, port: chance.choice(answers), timeout_s=2.0
+            Gate(Allowed.of(["127.0.0.2/32"]), lambda host, port: chance.choice(answers)), timeout_s=2.0
         )
         answered = 0
         for _ in range(1000):
@@ -89,7 +89,7 @@ def test_a_name_that_is_rebound_a_thousand_times_leads_nowhere_inside() -> None:
 
 def test_a_redirect_is_told_and_not_followed() -> None:
     with listener("127.0.0.2") as ours:
-        asked = Outbound(Allowed.of(["127.0.0.2"]), resolve=lambda host, port: ["127.0.0.2"])
+        asked = Outbound(Gate(Allowed.of(["127.0.0.2"]), lambda host, port: ["127.0.0.2"]))
         assert asked.ask("GET", f"http://a.example.org:{ours.port}/").status == 200
 
 
@@ -99,7 +99,7 @@ def test_a_redirect_is_told_and_not_followed() -> None:
 )
 def test_only_https_without_a_password_is_asked(url: str) -> None:
     with pytest.raises(NotAllowed):
-        Outbound(Allowed(), resolve=lambda host, port: ["1.1.1.1"]).ask("GET", url)
+        Outbound(Gate(Allowed(), lambda host, port: ["1.1.1.1"])).ask("GET", url)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_only_https_without_a_password_is_asked(url: str) -> None:
 )
 def test_no_spelling_of_loopback_is_reached(url: str) -> None:
     with pytest.raises(EvidockError) as met:
-        Outbound(Allowed()).ask("GET", url)
+        Outbound(Gate(Allowed())).ask("GET", url)
     assert met.type in (NotAllowed, ServerUnavailable)
 
 
@@ -116,7 +116,7 @@ def test_a_name_without_an_address_is_told() -> None:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
     with pytest.raises(ServerUnavailable, match="resolved"):
-        Outbound(Allowed(), resolve=nobody).ask("GET", "https://hook.example.org/")
+        Outbound(Gate(Allowed(), nobody)).ask("GET", "https://hook.example.org/")
 
 
 def test_what_is_allowed_is_a_host_an_address_or_a_network() -> None:

@@ -53,14 +53,14 @@ class Allowed:
                 hosts.add(one.lower())
         return cls(frozenset(hosts), tuple(networks))
 
+    def lists(self, host: str, address: Address) -> bool:
+        """True when whoever runs the server named the host, or a network that the address is of."""
+        meant = _meant(address)
+        return host.lower() in self.hosts or any(meant in one for one in self.networks if one.version == meant.version)
+
     def may(self, host: str, address: Address) -> bool:
         """True when `host` may be reached at `address`."""
-        if host.lower() in self.hosts:
-            return True
-        meant = _meant(address)
-        if any(meant in network for network in self.networks if network.version == meant.version):
-            return True
-        return _is_public(address) and _is_public(meant)
+        return self.lists(host, address) or (_is_public(address) and _is_public(_meant(address)))
 
 
 def _meant(address: Address) -> Address:
