@@ -2,7 +2,7 @@
 """This is where cases are opened, listed and shown; the other commands about cases are in the `case_…` modules."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from app.words import word
 from evidence import instant
 from evidence.case import CaseBody, CaseKind
 from pipeline import casework
+from pipeline.tell_cases import tell_cases, tell_papers
 from storage.register import casebook, search
 from storage.register.listing import links_page
 
@@ -78,7 +79,7 @@ def list_cases(
             units = codes_below(connection, unit)
         wanted = casebook.WantedCases(units=units, kind=kind, is_open=is_open)
         page = casebook.cases_page(connection, wanted, limit=limit, after=place(after))
-        rows = _told(connection, page.rows)
+        rows = tell_cases(connection, page.rows)
         body = {"cases": rows} | following(page)
         zone = settings.zone
     columns = ("case", "title", "from", "to", "unit", "officers", "segments", "state")
@@ -101,8 +102,8 @@ def show(number: Number, limit: Limit = None, after: After = None, home: Home = 
     with session(home) as (ports, settings), ports.register.view() as connection:
         row = search.case(connection, number)
         page = links_page(connection, row["id"], limit=limit, after=place(after))
-        (told,) = _told(connection, [row])
-        body = told | _papers(connection, row) | {"links": [dict(link) for link in page.rows]} | following(page)
+        (told,) = tell_cases(connection, [row])
+        body = told | tell_papers(connection, row) | {"links": [dict(link) for link in page.rows]} | following(page)
         zone = settings.zone
     cells = [
         (one["segment"], show_time(one["start_at"], zone), one["linked_by"], link_words(json.loads(one["reason"])))
@@ -128,41 +129,3 @@ app.command("delay")(case_changes.delay)
 app.command("condition")(case_changes.condition)
 app.command("import")(case_import.import_file)
 app.command("pull")(case_import.pull_feed)
-
-
-def _told(connection: search.Connection, rows: list[search.Row]) -> list[dict[str, Any]]:
-    named = [row["id"] for row in rows]
-    held, officers = casebook.held_by_cases(connection, named), casebook.officers_by_case(connection, named)
-    return [
-        {
-            **{name: row[name] for name in ("number", "title", "kind", "type", "unit", "item", "file_term")},
-            **{name: row[name] for name in ("source", "source_key", "closed_at")},
-            "from": row["start_at"],
-            "to": row["end_at"],
-            "officers": officers.get(row["id"], []),
-            "segments": sum(held.get(row["id"], {}).values()),
-            "recordings": sorted(held.get(row["id"], {})),
-            "closed": row["closed_at"] is not None,
-        }
-        for row in rows
-    ]
-
-
-def _papers(connection: search.Connection, row: search.Row) -> dict[str, Any]:
-    """What else is told of a case: its papers, explained interruptions, conditions, parties, place, draw."""
-    documents = casebook.documents_of(connection, row["id"])
-    columns = ("id", "name", "number", "link", "item", "start_at", "end_at")
-    return {
-        "told": json.loads(row["told"]),
-        "documents": [
-            {name: one[name] for name in columns} | {"officers": json.loads(one["officers"])} for one in documents
-        ],
-        "gaps": [
-            {name: one[name] for name in ("start_at", "end_at", "how", "why")}
-            for one in casebook.gaps_of(connection, row["id"])
-        ],
-        "conditions": [
-            {name: one[name] for name in ("code", "why", "set_by", "set_at")}
-            for one in casebook.conditions_of(connection, "case", row["id"])
-        ],
-    }

@@ -14,7 +14,6 @@ from rich.text import Text
 from app import clocks, walls
 from app.admission import Admission
 from app.cli.session import AsJson, Home, err, out, print_table, report, session
-from app.cli.tell_series import tell_entries
 from app.foreground import Step, drain
 from app.intake import Found, Skipped, find_files, take_again, take_in
 from app.words import word
@@ -25,6 +24,7 @@ from pipeline import flow
 from pipeline.arrive import operator_claims
 from pipeline.ports import Ports
 from pipeline.reconcile import clear_leftovers
+from pipeline.tell_series import tell_entries
 from storage.register import search
 from storage.register.keeping import GONE
 from storage.register.publisher import publish

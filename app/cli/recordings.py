@@ -11,10 +11,10 @@ from rich.text import Text
 
 from app.cli.pages import After, Limit, following, place, print_page
 from app.cli.session import AsJson, Home, out, print_table, report, session
-from app.cli.tell import tell_whole
-from app.cli.tell_series import tell_entries, tell_parts
 from app.words import word
 from evidence import instant, media_time
+from pipeline.tell import tell_whole
+from pipeline.tell_series import tell_entries, tell_parts
 from storage.register import search
 from storage.register.listing import Wanted, recordings_page
 

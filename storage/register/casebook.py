@@ -5,10 +5,11 @@ As in `search`, each function takes the connection of a view or of open facts; r
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from evidence.errors import NotFound
 from storage.register.answers import Page, Place, Row, Stretch, all_rows, one_row, page_of
@@ -28,13 +29,19 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class WantedCases:
-    """Conditions on cases, all of which are met by what is listed; `start` and `end`: cases that begin in between."""
+    """Conditions on cases, all of which are met by what is listed; `start` and `end`: cases that begin in between.
+
+    `seen`: a condition on the table (`reach`).
+    """
 
     units: Sequence[str] | None = None
     kind: str | None = None
     is_open: bool | None = None
     start: str | None = None
     end: str | None = None
+    number: str | None = None
+    officer: str | None = None
+    seen: Any = None
 
 
 def case_numbered(connection: Connection, number: str) -> Row | None:
@@ -49,18 +56,26 @@ def case_of_source(connection: Connection, source: str, key: str) -> Row | None:
 
 def cases_page(connection: Connection, wanted: WantedCases, *, limit: int | None, after: Place | None = None) -> Page:
     """Cases by start: at most `limit` (all, without one), behind `after`."""
-    asked = select(cases)
-    if wanted.units is not None:
-        asked = asked.where(cases.c.unit.in_(wanted.units))
-    if wanted.kind is not None:
-        asked = asked.where(cases.c.kind == wanted.kind)
-    if wanted.is_open is not None:
-        asked = asked.where(cases.c.closed_at.is_(None) if wanted.is_open else cases.c.closed_at.is_not(None))
-    if wanted.start is not None:
-        asked = asked.where(cases.c.start_at >= wanted.start)
-    if wanted.end is not None:
-        asked = asked.where(cases.c.start_at < wanted.end)
-    return page_of(connection, [Stretch(asked, cases.c.start_at, cases.c.id)], limit=limit, after=after)
+    stretch = Stretch(select(cases).where(*_conditions(wanted)), cases.c.start_at, cases.c.id)
+    return page_of(connection, [stretch], limit=limit, after=after)
+
+
+def _conditions(wanted: WantedCases) -> list[ColumnElement[bool]]:
+    told: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+        (wanted.units, lambda: cases.c.unit.in_(wanted.units or ())),
+        (wanted.kind, lambda: cases.c.kind == wanted.kind),
+        (wanted.is_open, lambda: cases.c.closed_at.is_(None) if wanted.is_open else cases.c.closed_at.is_not(None)),
+        (wanted.start, lambda: cases.c.start_at >= wanted.start),
+        (wanted.end, lambda: cases.c.start_at < wanted.end),
+        (wanted.number, lambda: cases.c.number == wanted.number),
+        (wanted.officer, lambda: cases.c.id.in_(_of_officer(wanted.officer))),
+    ]
+    seen = [] if wanted.seen is None else [wanted.seen]
+    return [condition() for value, condition in told if value is not None] + seen
+
+
+def _of_officer(number: str | None) -> Select[Any]:
+    return select(case_officers.c.case_id).where(case_officers.c.officer == number)
 
 
 def officers_by_case(connection: Connection, identifiers: Iterable[str]) -> dict[str, list[str]]:

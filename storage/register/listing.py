@@ -14,10 +14,11 @@ from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, 
 
 from evidence.errors import BadInput
 from storage.register.answers import Page, Place, Row, Stretch, all_rows, page_of
-from storage.register.schema import OVER_MIDNIGHT, case_links, cases, recordings, segments
+from storage.register.schema import OVER_MIDNIGHT, case_links, cases, originals, recordings, segments
 
 _ID = "rec-"
 _ID_LENGTH, _BEHIND_ALL = 24, "~"
+_DIGEST_LENGTH = 64
 _BASE32 = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 
@@ -26,7 +27,8 @@ class Wanted:
     """Conditions on recordings, all of which are met by what is listed.
 
     `start` and `end` are instants as text: recordings that have any part in `[start, end)`. `is_unfiled`: indexed,
-    and no segment of it is linked to a case.
+    and no segment of it is linked to a case. `sha256`: an original's digest begins so. `seen`: a condition on the
+    table (`reach`).
     """
 
     case: str | None = None
@@ -35,6 +37,10 @@ class Wanted:
     start: str | None = None
     end: str | None = None
     is_unfiled: bool = False
+    state: str | None = None
+    kind: str | None = None
+    sha256: str | None = None
+    seen: Any = None
 
 
 def recordings_page(connection: Connection, wanted: Wanted, *, limit: int | None, after: Place | None = None) -> Page:
@@ -157,9 +163,15 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         linked = select(case_links.c.recording).join(cases)
         standing = linked.where(cases.c.number == wanted.case, case_links.c.withdrawn_at.is_(None))
         conditions.append(recordings.c.id.in_(standing))
-    for column, value in ((recordings.c.officer, wanted.officer), (recordings.c.device, wanted.device)):
+    for name in ("officer", "device", "state", "kind"):
+        value = getattr(wanted, name)
         if value is not None:
-            conditions.append(column == value)
+            conditions.append(recordings.c[name] == value)
+    if wanted.sha256 is not None:
+        held = select(originals.c.recording)
+        conditions.append(recordings.c.id.in_(held.where(originals.c.sha256.between(*_beginning(wanted.sha256)))))
+    if wanted.seen is not None:
+        conditions.append(wanted.seen)
     if wanted.is_unfiled:
         standing = select(case_links.c.recording).where(case_links.c.withdrawn_at.is_(None))
         conditions += [
@@ -167,3 +179,8 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
             ~exists(standing.where(case_links.c.recording == recordings.c.id)),
         ]
     return conditions
+
+
+def _beginning(digits: str) -> tuple[str, str]:
+    """The least and the greatest digest that begins with these hexadecimal digits."""
+    return digits.ljust(_DIGEST_LENGTH, "0"), digits.ljust(_DIGEST_LENGTH, "f")

@@ -7,7 +7,7 @@ Custody stays with each file: the entry names every part, with its own id, state
 from collections.abc import Sequence
 from typing import Any
 
-from app.cli.tell import tell_recording
+from pipeline.tell import tell_recording
 from storage.register import dock_rows, search, series_rows
 from storage.register.search import Connection, Row
 

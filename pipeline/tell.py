@@ -2,42 +2,56 @@
 """This is where rows of the register become the JSON that scripts rely on."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from evidence import instant
 from evidence.claims import Claims
-from storage.register import dock_rows, ends, jobs, search
+from storage.register import dock_rows, ends, jobs, recording_lists, search
 from storage.register.search import Connection, Row
 
 
 def tell_recording(connection: Connection, row: Row) -> dict[str, Any]:
     """A recording as `ingest` and `recordings` print it."""
-    originals = [
-        {"name": one["name"], "sha256": one["sha256"], "size_bytes": one["size_bytes"]}
-        for one in search.originals_of(connection, row["id"])
+    return tell_recordings(connection, [row])[0]
+
+
+def tell_recordings(connection: Connection, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Recordings as lists tell them, in the order given: few questions, however many they are."""
+    named = [row["id"] for row in rows]
+    originals = recording_lists.originals_of_all(connection, named)
+    counted = recording_lists.segments_counted(connection, named)
+    made = recording_lists.derivatives_standing(connection, named)
+    return [
+        {
+            "id": row["id"],
+            "state": row["state"],
+            "kind": row["kind"],
+            "device": row["device"],
+            "officer": row["officer"],
+            "start": row["start_at"],
+            "end": row["end_at"],
+            "clock": _clock(row),
+            "originals": [
+                {name: one[name] for name in ("name", "sha256", "size_bytes")} for one in originals.get(row["id"], ())
+            ],
+            "segments": counted.get(row["id"], 0),
+            "derivatives": made.get(row["id"], []),
+            "problem": row["problem_code"],
+        }
+        for row in rows
     ]
-    return {
-        "id": row["id"],
-        "state": row["state"],
-        "kind": row["kind"],
-        "device": row["device"],
-        "officer": row["officer"],
-        "start": row["start_at"],
-        "end": row["end_at"],
-        "clock": _clock(row),
-        "originals": originals,
-        "segments": len(search.segments_of(connection, row["id"])),
-        "derivatives": [
-            made["kind"] for made in search.derivatives_of(connection, row["id"]) if made["removed_at"] is None
-        ],
-        "problem": row["problem_code"],
-    }
 
 
-def tell_whole(connection: Connection, row: Row) -> dict[str, Any]:
-    """Everything `show` prints of a recording."""
+def tell_whole(connection: Connection, row: Row, *, cases_seen: Any = None) -> dict[str, Any]:
+    """Everything `show` prints of a recording. `cases_seen`: a condition on the cases that are named with it."""
     identifier = row["id"]
+    links = (
+        search.links_of_recording(connection, identifier)
+        if cases_seen is None
+        else recording_lists.links_seen(connection, identifier, cases_seen)
+    )
     return {
         **tell_recording(connection, row),
         "name": row["name"],
@@ -79,8 +93,7 @@ def tell_whole(connection: Connection, row: Row) -> dict[str, Any]:
             for one in dock_rows.attachments_of(connection, identifier)
         ],
         "cases": [
-            {"case": link["case"], "segment": link["segment"], "reason": json.loads(link["reason"])}
-            for link in search.links_of_recording(connection, identifier)
+            {"case": link["case"], "segment": link["segment"], "reason": json.loads(link["reason"])} for link in links
         ],
         "custody": [
             {name: event[name] for name in ("seq", "kind", "at", "actor", "leaf_index")}
