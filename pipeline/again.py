@@ -41,9 +41,14 @@ def offered_again(holder: str, *, offer: Offer, root: str, claims: Claims, was: 
     again = Happening("offered-again", about(holder), facts={"offer": offer.id, "was": was}, detail=detail)
     if _is_released(row, who):
         end = end_of(who.start, duration)
+        # Doubt never shortens: what may have ended later by what was known then is kept until then.
+        latest = [] if who.end_latest is None else [instant.to_text(who.end_latest)]
+        latest += [] if row["end_latest"] is None else [row["end_latest"]]
         told = {
+            "clock": who.clock,
             "device": who.device,
             "end_at": None if end is None else instant.to_text(end),
+            "end_latest": max(latest, default=None),
             "officer": who.officer or row["officer"],
             "reason": f"device {who.device} is in the register now",
             "start_at": None if who.start is None else instant.to_text(who.start),

@@ -167,11 +167,21 @@ def _filmed(row: Row, limits: Limits) -> Filmed:
         arrived=instant.from_text(row["arrived_at"]),
         officer=row["officer"],
         latest=_at(row["end_latest"]),
-        offset=timedelta(milliseconds=row["offset_ms"] or 0),
+        offset=_offset(row),
         claims_differ=_claims_differ(row["claims"], limits.clock),
         is_aside=row["state"] == State.QUARANTINED,
         problem=row["problem_code"],
     )
+
+
+def _offset(row: Row) -> timedelta:
+    """How far the camera's clock was off at that recording, by the clock ledger; as registered where it says nothing.
+
+    A start that a receiver told rests on no camera's clock.
+    """
+    if row["clock_basis"] is None:
+        return timedelta(milliseconds=row["offset_ms"] or 0)
+    return timedelta(milliseconds=json.loads(row["clock_basis"]).get("offset_ms") or 0)
 
 
 def _claims_differ(text: str, tolerance: timedelta) -> bool:

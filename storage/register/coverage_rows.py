@@ -29,6 +29,7 @@ _FILMED = (
     recordings.c.arrived_at,
     recordings.c.problem_code,
     recordings.c.claims,
+    recordings.c.clock_basis,
 )
 
 
@@ -43,7 +44,10 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class CaseRows:
-    """A case's row, and those of all that it holds; recordings with the measured `offset_ms` of their camera."""
+    """A case's row, and those of all that it holds; recordings with their camera's registered `offset_ms`.
+
+    What the clock ledger knew of a recording stands in its `clock_basis`, and counts before that.
+    """
 
     case: Row
     officers: list[str] = field(default_factory=list)

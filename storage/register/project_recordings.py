@@ -139,11 +139,14 @@ def _flagged(connection: Connection, event: CustodyEvent, detail: Detail) -> Non
 
 def _released(connection: Connection, event: CustodyEvent, detail: Detail) -> None:
     move_recording(connection, subject(event), State.SEALED)
+    # Older records say nothing of the clock: what was known when it was measured stays.
+    clock = {"end_latest": detail["end_latest"], **_clock_of(detail)} if "clock" in detail else {}
     set_recording(
         connection,
         subject(event),
         problem_code=None,
         problem_text=None,
+        **clock,
         **{name: detail[name] for name in ("device", "officer", "start_at", "end_at")},
     )
 

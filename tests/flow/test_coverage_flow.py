@@ -125,7 +125,11 @@ def test_sources_that_disagree_and_a_camera_that_is_off_are_doubted(home: Home, 
         (rows,) = coverage_rows.filled(connection, [search.case(connection, number)])
     claims = [*json.loads(rows.recordings[0]["claims"])]
     claims.append({"field": "start", "source": "sidecar", "value": "2026-06-19T12:01:02"})
-    wrong = replace(rows, recordings=[{**rows.recordings[0], "claims": json.dumps(claims), "offset_ms": -61_000}])
+    off = {
+        "offset_ms": 0,
+        "clock_basis": json.dumps({"kind": "between", "offset_ms": -61_000}),
+    }  # as a dock measured it
+    wrong = replace(rows, recordings=[{**rows.recordings[0], "claims": json.dumps(claims), **off}])
 
     right, doubted = (case_of(one, load_limits()).filmed[0] for one in (rows, wrong))
 

@@ -197,6 +197,9 @@ def test_footage_of_an_unknown_device_goes_on_once_the_device_is_registered(home
     (piece,) = home.segments(told["id"])
     assert piece["start_at"] == told["start"]
     assert home.times(told["id"], "released") == 1
+    row = home.recording(told["id"])
+    assert json.loads(row["clock_basis"])["offset_ms"] == 3_600_000, "how its time is known is told anew"
+    assert row["end_latest"] >= instant.to_text(NOON), "and nothing is kept for less long by it"
     assert proven(home)
 
 
