@@ -128,7 +128,7 @@ def test_sources_that_disagree_and_a_camera_that_is_off_are_doubted(home: Home, 
     off = {
         "offset_ms": 0,
         "clock_basis": json.dumps({"kind": "between", "offset_ms": -61_000}),
-    }  # as a dock measured it
+    }
     wrong = replace(rows, recordings=[{**rows.recordings[0], "claims": json.dumps(claims), **off}])
 
     right, doubted = (case_of(one, load_limits()).filmed[0] for one in (rows, wrong))
