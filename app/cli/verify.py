@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where `evidock verify` is: everything at rest, one recording, or a clip alone with its proof."""
+"""This is where `evidock verify` is: everything at rest, one recording, a clip alone with its proof, or a pack."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,7 @@ from evidence.note import parse_vkey
 from evidence.verdict import EXIT_STATUS, CheckReport, Verdict
 from pipeline import audit
 from pipeline.media.sandbox.probe import decided
+from pipeline.pack.check import check_pack, is_pack
 from pipeline.ports import Ports, Progress
 from pipeline.tsa.port import TrustAnchors
 from storage.signing import verifier_of
@@ -24,11 +25,15 @@ _COLOURS = {Verdict.PROVEN: "green", Verdict.TAMPERED: "red", Verdict.UNDECIDABL
 
 
 def verify(
-    thing: Annotated[str | None, typer.Argument(help="Id of a recording, or a file.", show_default=False)] = None,
+    thing: Annotated[
+        str | None, typer.Argument(help="Id of a recording, a file, or the folder of a pack.", show_default=False)
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything at rest: log, originals, derivatives.")] = False,
     keys: Annotated[
         Path | None,
-        typer.Option(help="File of public keys (`evidock log keys`): check a clip with these alone, without a home."),
+        typer.Option(
+            help="File of public keys (`evidock log keys`): check a clip or pack with these alone, without a home."
+        ),
     ] = None,
     anchors: Annotated[
         Path | None, typer.Option(help="PEM file of the time authority's root, to check time tokens too.")
@@ -44,11 +49,13 @@ def verify(
     - `evidock verify rec-abcdefghij2345678901`
     - `evidock verify out.mp4` (with out.mp4.proof.json beside it)
     - `evidock verify out.mp4 --keys agency.keys` (anywhere, by anyone)
+    - `evidock verify pack-2026-017 --keys agency.keys --anchors root.pem`
     """
     if (thing is None) != everything:
         raise BadInput("give a recording's id, a file, or --all")
     if keys is not None and thing is not None:
-        found = _check_alone(Path(thing), keys, anchors)
+        with progress_bar("verifying", quiet=as_json) as progress:
+            found = _check_alone(Path(thing), keys, anchors, progress)
     else:
         with session(home) as (ports, _), progress_bar("verifying", quiet=as_json) as progress:
             found = _check(thing, ports, progress)
@@ -59,13 +66,15 @@ def verify(
 def _check(thing: str | None, ports: Ports, progress: Progress) -> CheckReport:
     if thing is None:
         return audit.verify_all(ports, progress=progress)
+    if is_pack(Path(thing)):
+        return check_pack(Path(thing), trust=audit.trust_of(ports), progress=progress)
     if Path(thing).exists():
         return audit.verify_file(Path(thing), ports, progress=progress)
     return audit.verify_recording(ports, thing, progress=progress)
 
 
-def _check_alone(clip: Path, keys: Path, anchors: Path | None) -> CheckReport:
-    """A clip by an auditor's own keys: nothing of this machine's installation is asked."""
+def _check_alone(thing: Path, keys: Path, anchors: Path | None, progress: Progress) -> CheckReport:
+    """A clip or a pack by an auditor's own keys: nothing of this machine's installation is asked."""
     try:
         trusted = tuple(verifier_of(parse_vkey(line)) for line in keys.read_text("ascii").split())
         roots = None if anchors is None else TrustAnchors.from_pem(anchors.read_bytes())
@@ -73,7 +82,10 @@ def _check_alone(clip: Path, keys: Path, anchors: Path | None) -> CheckReport:
         raise BadInput(f"the keys or anchors cannot be read: {error}") from error
     # How a stranger's clip may be decoded here is a matter of this machine, not of what is proven.
     with decided(load_settings().sandbox):
-        return audit.verify_clip(clip, clip.with_name(clip.name + ".proof.json"), trust=audit.Trust(trusted, roots))
+        trust = audit.Trust(trusted, roots)
+        if is_pack(thing):
+            return check_pack(thing, trust=trust, progress=progress)
+        return audit.verify_clip(thing, thing.with_name(thing.name + ".proof.json"), trust=trust, progress=progress)
 
 
 def _show(found: CheckReport) -> None:
