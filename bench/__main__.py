@@ -15,6 +15,7 @@ from rich.console import Console
 from app import clocks
 from bench.clips import measure_clips
 from bench.docks.copying import measure_copying
+from bench.docks.passes import measure_passes
 from bench.docks.receipts import measure_receipts
 from bench.hashing import measure_hashing
 from bench.ingest import measure_ingest
@@ -51,6 +52,7 @@ LINKING_RUNS: Mapping[str, Measure] = {"linking": lambda _: measure_linking()}
 DOCKS_RUNS: Mapping[str, Measure] = {
     "copying": lambda folder: measure_copying(folder, repeats=5),
     "receipts": lambda folder: measure_receipts(folder, repeats=3),
+    "passes": lambda folder: measure_passes(folder, repeats=5),
 }
 # A look in a few minutes, at sizes that say little: nothing is written.
 BRIEF_RUNS: Mapping[str, Measure] = {

@@ -29,10 +29,11 @@ _WANTED = 0.9
 _PATIENCE_S = 600.0
 _COMPARED = paragraphs("""
 Ours is a dock station from the moment it identifies the device until every file lasts in its spool: binding and
-clock looked for, everything listed in a manifest, SHA-256 of each file in the same read, journal, each file and its
-name made durable. The server takes nothing meanwhile.
+clock looked for, everything listed in a manifest, SHA-256 of each file in the same read, one `fsync` of each file, of
+the folder with its name, and then of the journal. Files are made durable while the next are copied. The server takes
+nothing meanwhile.
 
-Theirs is `cp -r` of the same folder and one `fsync` of each copy. Both read from the page cache and write to the
+Theirs is `cp -r` of the same folder and one `fsync` of each copy; names are not made durable. Both read from the page cache and write to the
 same disk, and take turns; one round unmeasured first.
 """)
 
