@@ -4,6 +4,7 @@
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from devices.agent.journal import Row
 from evidence.claims import Claims
@@ -72,7 +73,13 @@ def file_of(row: Row) -> SpoolFile:
     told = {name: row[name] for name in row.keys()}  # noqa: SIM118 (a row of sqlite3 iterates over its values)
     flags = {name: bool(value) for name, value in told.items() if name.startswith("is_")}
     names = {name: from_showable(str(told[name])) for name in ("path", "name")}
-    return SpoolFile(**(told | flags | names | {"claims": Claims.from_json(json.loads(told["claims"]))}))
+    return SpoolFile(**(told | flags | names | {"claims": _claims(str(told["claims"]))}))
+
+
+@lru_cache(maxsize=4096)
+def _claims(text: str) -> Claims:
+    """Rows are looked at again and again while their files are uploaded; their claims stay what they were."""
+    return Claims.from_json(json.loads(text))
 
 
 def claims_text(claims: Claims) -> str:
