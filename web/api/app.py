@@ -6,7 +6,23 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 
 from web.access.desk import Desk
-from web.api import alarms, dockings, enrolments, live, live_watch, offers, openapi, problems, session_routes
+from web.api import (
+    alarms,
+    credentials,
+    dockings,
+    enrolments,
+    keys,
+    live,
+    live_watch,
+    me,
+    offers,
+    openapi,
+    problems,
+    session_routes,
+    sign_in,
+    sign_in_links,
+    users,
+)
 from web.api.addresses import PlainAddresses
 from web.api.axis import routes as axis
 from web.api.axis.clips import Objects
@@ -26,6 +42,12 @@ ROUTERS: Sequence[APIRouter] = (
     dockings.router,
     alarms.router,
     axis.router,
+    sign_in.router,
+    sign_in_links.router,
+    me.router,
+    credentials.router,
+    users.router,
+    keys.router,
 )
 """Every router of the server; a new noun adds its own here."""
 

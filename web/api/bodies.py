@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evidence.errors import TooLarge
 
-# Routes with these methods read their bodies themselves, each with its own limit.
-_READ_BY_ROUTES = ("PUT", "PATCH")
+# Routes with these methods read their bodies themselves, each with its own limit; so do those of uploads.
+_READ_BY_ROUTES = ("PUT",)
 # A whole body has so many times as long as a silence may be: who sends a byte a minute is no client.
 _WHOLE = 5
 
@@ -30,7 +30,7 @@ async def whole_body(request: Request, *, limit: int) -> bytes:
 
 
 class SmallBodies:
-    """Refuses every body over `limit` bytes or that stays out, but those of `PUT`, `PATCH` and below `streamed`.
+    """Refuses every body over `limit` bytes or that stays out, but those of `PUT` and below `streamed`.
 
     `silence_s`: nothing of a body may come for so long; all of it has five times as long.
     """

@@ -7,7 +7,6 @@ Every wrong answer is the same answer. Which of login, password and code was wro
 from dataclasses import dataclass, field
 from typing import Any
 
-from evidence import instant
 from evidence.errors import BadInput, NotSignedIn
 from evidence.people import fold_login
 from storage.register import credential_rows, user_rows
@@ -126,8 +125,3 @@ def _hash_anew(row: Row, password: str, here: Context) -> None:
     secret = here.sign_in.passwords.hash(password)
     with here.ports.register.leasing() as connection:
         credential_rows.set_secret(connection, row["id"], was=row["secret"], secret=secret)
-
-
-def password_row(identifier: str, user: str, secret: str, *, at: Any) -> dict[str, Any]:
-    """The row of a password's hash; `at` is when it was set."""
-    return {"id": identifier, "user": user, "kind": PASSWORD, "secret": secret, "made_at": instant.to_text(at)}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from storage.secret_box import SecretBox
+from web.oidc.provider import Provider
 from web.signin.figures import Figures, shipped_figures
 from web.signin.passwords import Passwords
 from web.signin.tries import Failures
@@ -20,6 +21,7 @@ class Means:
     """What a server signs people in with. `public_url`: where browsers reach it, as `https://HOST[:PORT]`.
 
     `box`: what secrets are sealed in that must be read again; without it nobody gets a second factor by code.
+    `oidc`: who else may say who somebody is.
     """
 
     figures: Figures = field(default_factory=shipped_figures)
@@ -27,8 +29,13 @@ class Means:
     box: SecretBox | None = None
     passwords: Passwords = field(default_factory=Passwords)
     failures: Failures = field(default_factory=_failures)
+    oidc: Provider | None = None
 
     @property
     def host(self) -> str:
         """The name that browsers reach us by; empty when nobody told."""
         return urlsplit(self.public_url).hostname or ""
+
+    def link(self, token: str) -> str:
+        """A link with a secret that is good once. It stands behind `#`, which no browser sends to any server."""
+        return f"{self.public_url}/enrol#{token}" if self.public_url else token

@@ -74,8 +74,16 @@ def check_proved(asking: SignedIn, here: Context) -> None:
     Raises:
         ProveAgain: it is longer ago; or it is no person.
     """
-    now, session = here.now(), asking.session
-    if session is None or not session.proved_at <= now < session.proved_at + here.sign_in.figures.proof:
+    check_fresh(None if asking.session is None else asking.session.proved_at, here)
+
+
+def check_fresh(proved_at: datetime | None, here: Context) -> None:
+    """Return when it is minutes ago that a person proved who they are; None: it is no person.
+
+    Raises:
+        ProveAgain: it is longer ago.
+    """
+    if proved_at is None or not proved_at <= here.now() < proved_at + here.sign_in.figures.proof:
         raise ProveAgain("prove once more who you are (POST /v1/session/proof), then ask again")
 
 
