@@ -33,8 +33,8 @@ clock looked for, everything listed in a manifest, SHA-256 of each file in the s
 the folder with its name, and then of the journal. Files are made durable while the next are copied. The server takes
 nothing meanwhile.
 
-Theirs is `cp -r` of the same folder and one `fsync` of each copy; names are not made durable. Both read from the page cache and write to the
-same disk, and take turns; one round unmeasured first.
+Theirs is `cp -r` of the same folder and one `fsync` of each copy; names are not made durable. Both read
+from the page cache and write to the same disk, and take turns; one round unmeasured first.
 """)
 
 

@@ -37,7 +37,7 @@ _COMPARED = paragraphs("""
 Ours is from the moment the dock sees the device until it has verified the receipt of every file: everything that
 copying does, then HTTPS to `evidock serve`, a piece of 8 MiB at a time with its SHA-256, each made durable, and what
 a worker does to the receipt: SHA-256, chunk tree and packet table of each file, the store read back and compared.
-What each pass over the bytes costs is in the table below: six of them are SHA-256, by three processes on one
+What each pass over the bytes costs is in the table below: seven of them are SHA-256, by three processes on one
 machine. Steps that come after the receipt (a picture small enough to show, segments …) run beside it: the worker
 begins them with the first receipt, and they take processors from the recordings that are still on their way.
 
