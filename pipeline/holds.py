@@ -10,14 +10,15 @@ from datetime import datetime
 
 from evidence import ids
 from evidence.custody import Happening
-from evidence.errors import BadInput, Conflict
+from evidence.errors import BadInput, Conflict, Refused
 from evidence.ids import stream_of
 from evidence.written import reason
 from pipeline.outcome import about
 from pipeline.ports import Ports
 from pipeline.retain import refresh
 from storage.register import hold_rows, keeping, search
-from storage.register.search import Connection
+from storage.register.facts import Facts
+from storage.register.search import Connection, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +53,53 @@ def place(target: Target, *, why: str, authority: str | None, ports: Ports, now:
     identifier = ids.opaque("hol", ports.chance(10))
     with ports.register.begin() as facts:
         noun, subject, recordings = _subject(facts.connection, target)
-        placed = Happening(
-            "hold-placed", stream_of("hold", identifier), facts={"noun": noun, "subject": subject}, detail=told
-        )
+        about_it = {"needs_two": True, "noun": noun, "subject": subject}
+        placed = Happening("hold-placed", stream_of("hold", identifier), facts=about_it, detail=told)
         facts.record(placed, actor=ports.actor, at=now)
     refresh(recordings, ports=ports, now=now)
     return Held(identifier, tuple(recordings))
 
 
 def lift(hold: str, *, why: str, ports: Ports, now: datetime) -> Held:
-    """Lift a hold. What another hold is on stays held.
+    """Lift a hold that was placed before lifting needed two people. What another hold is on stays held.
 
     Raises:
         BadInput: no reason is given. NotFound: no such hold. Conflict: it was lifted already.
+        Refused: it is lifted by two people: the act `hold-lift` of `pipeline.approvals`.
         NotProtected, StoreUnavailable: it is lifted, and the store still holds what it was on: a sweep tries again.
     """
-    told = {"why": reason(why, "the reason for lifting a hold")}
     with ports.register.begin() as facts:
-        row = hold_rows.hold(facts.connection, hold)
-        if row["lifted_at"] is not None:
-            raise Conflict(f"the hold {hold} was lifted at {row['lifted_at']} by {row['lifted_by']}", hold=hold)
-        facts.record(Happening("hold-lifted", stream_of("hold", hold), detail=told), actor=ports.actor, at=now)
-        recordings = _recordings(facts.connection, row["noun"], row["subject"])
-    refresh(recordings, ports=ports, now=now, was_held=True)
-    return Held(hold, tuple(recordings))
+        lifted = lift_in(facts, hold, why=why, approval=None, actor=ports.actor, now=now)
+    refresh(list(lifted.recordings), ports=ports, now=now, was_held=True)
+    return lifted
+
+
+def lift_in(writing: Facts, hold: str, *, why: str, approval: str | None, actor: str, now: datetime) -> Held:
+    """Lift a hold in open facts, by an approval where it needs one; the store is told by a `refresh` after the commit.
+
+    Raises:
+        BadInput: no reason is given. NotFound: no such hold. Conflict: it was lifted already.
+        Refused: it needs two people, and no approval is named.
+    """
+    told = {"why": reason(why, "the reason for lifting a hold")}
+    row = check_stands(writing.connection, hold)
+    if row["needs_two"] and approval is None:
+        raise Refused(f"{hold} is lifted by two people: ask with `evidock hold lift {hold} --why …`", hold=hold)
+    facts = {} if approval is None else {"approval": approval}
+    writing.record(Happening("hold-lifted", stream_of("hold", hold), facts=facts, detail=told), actor=actor, at=now)
+    return Held(hold, tuple(_recordings(writing.connection, row["noun"], row["subject"])))
+
+
+def check_stands(connection: Connection, hold: str) -> Row:
+    """The row of a hold that stands.
+
+    Raises:
+        NotFound: no such hold. Conflict: it was lifted already.
+    """
+    row = hold_rows.hold(connection, hold)
+    if row["lifted_at"] is not None:
+        raise Conflict(f"the hold {hold} was lifted at {row['lifted_at']} by {row['lifted_by']}", hold=hold)
+    return row
 
 
 def review(recording: str, *, why: str, ports: Ports, now: datetime) -> None:

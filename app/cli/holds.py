@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from app import clocks
+from app.cli.approvals import moment, tell_asked
 from app.cli.pages import After, Limit, following, place, print_page
 from app.cli.recordings import show_time
 from app.cli.retention_clock import warn
 from app.cli.session import AsJson, Home, out, report, session
-from pipeline import holds
+from pipeline import approvals, holds
 from pipeline.ports import Ports
 from pipeline.steady import steady_now
 from storage.register import hold_rows
@@ -56,12 +57,23 @@ def lift(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lift a hold; what another hold is on stays held.
+    """Ask for a hold to be lifted: another person decides it (`evidock approval decide`), and then it is lifted.
+
+    One that was placed before two people were needed is lifted at once. What another hold is on stays held.
 
     - `evidock hold lift hol-abcdefghij234567 --why "withdrawn on 2026-09-01"`
     """
-    with session(home) as (ports, _):
-        lifted = holds.lift(hold, why=why, ports=ports, now=_now(ports))
+    with session(home) as (ports, settings):
+        with ports.register.view() as connection:
+            needs_two = bool(holds.check_stands(connection, hold)["needs_two"])
+        if needs_two:
+            now, zone = moment(ports).now, settings.zone
+            asked = approvals.request(approvals.Request("hold-lift", "hold", hold), why=why, ports=ports, now=now)
+        else:
+            lifted = holds.lift(hold, why=why, ports=ports, now=_now(ports))
+    if needs_two:
+        tell_asked(asked, now, zone, as_json=as_json)
+        return
     body = {"hold": lifted.id, "recordings": lifted.recordings}
     told = f"hold {hold} is lifted from {len(lifted.recordings)} recordings"
     report(body, as_json=as_json, show=lambda: out.print(told))

@@ -31,6 +31,7 @@ users = Table(
 )
 
 # What two people agreed on, or are to: `act` on a noun with `params`; the digest is over all of it.
+# Each check says IS NOT NULL: what is unknown would pass for true.
 approvals = Table(
     "approvals",
     metadata,
@@ -51,10 +52,11 @@ approvals = Table(
     Column("decided_why", Text),
     Column("used_at", Text),  # when what was agreed on was done: once
     CheckConstraint(
-        "decision IS NULL OR decision <> 'approved' OR (decided_by <> requested_by AND decided_at <= expires_at)",
+        "decision IS NULL OR decision <> 'approved' OR (decided_by IS NOT NULL AND decided_at IS NOT NULL "
+        "AND decided_by <> requested_by AND decided_at <= expires_at)",
         name="ck_approvals_two_people",
     ),
-    CheckConstraint("used_at IS NULL OR decision = 'approved'", name="ck_approvals_used"),
+    CheckConstraint("used_at IS NULL OR (decision IS NOT NULL AND decision = 'approved')", name="ck_approvals_used"),
     # What refers to an approval as approved refers to these two columns.
     Unique("id", "decision", name="uq_approvals_id_decision"),
     Index("ix_approvals_decision_requested", "decision", "requested_at", "id"),
@@ -80,7 +82,7 @@ user_roles = Table(
     _agreed("user_roles"),
     CheckConstraint(
         "role NOT IN ('admin', 'approver', 'auditor') OR is_founding = 1 "
-        "OR (approval IS NOT NULL AND approval_decision = 'approved')",
+        "OR (approval IS NOT NULL AND approval_decision IS NOT NULL AND approval_decision = 'approved')",
         name="ck_user_roles_two_people",
     ),
 )

@@ -24,6 +24,7 @@ from storage.register import retention_rows
 from storage.register.retention_rows import Answer
 from tests.support.ceph import ACCESS, SECRET, memory_gateway
 from tests.support.home import NOON, Home, open_home, track
+from tests.support.two_people import lift_hold
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -96,9 +97,9 @@ def test_a_hold_is_the_stores_hold_too_and_goes_with_the_last(home: Home, tmp_pa
     target = holds.Target(recording)
     first, second = (holds.place(target, why="复议", authority=None, ports=home.ports, now=now).id for _ in range(2))
     assert all(one.is_held for one in protections(home, recording))
-    holds.lift(first, why="over", ports=home.ports, now=now)
+    lift_hold(home.ports, first, now=now)
     assert all(one.is_held for one in protections(home, recording)), "another stands"
-    holds.lift(second, why="over", ports=home.ports, now=now)
+    lift_hold(home.ports, second, now=now)
     assert not any(one.is_held for one in protections(home, recording))
 
 
@@ -118,7 +119,7 @@ def test_a_lifted_hold_goes_from_the_store_whatever_the_last_sweep_said(home: Ho
     held = holds.place(holds.Target(recording), why="复议", authority=None, ports=home.ports, now=now)
     with home.ports.register.leasing() as connection:  # a sweep that had read before the hold was placed
         retention_rows.put(connection, [Answer(recording, "kept", None)], swept_at=now)
-    holds.lift(held.id, why="over", ports=home.ports, now=now)
+    lift_hold(home.ports, held.id, now=now)
     assert not any(one.is_held for one in protections(home, recording))
 
 
@@ -155,7 +156,7 @@ def test_a_hold_that_a_store_which_is_down_would_not_let_go_of_is_let_go_by_the_
     held = holds.place(holds.Target(recording), why="复议", authority=None, ports=home.ports, now=now)
     down = home.with_ports(store=_Down(home))
     with pytest.raises(StoreUnavailable):
-        holds.lift(held.id, why="over", ports=down.ports, now=now)
+        lift_hold(down.ports, held.id, now=now)
     assert all(one.is_held for one in protections(home, recording))
     retain.sweep(home.ports, now)
     assert not any(one.is_held for one in protections(home, recording))
@@ -203,5 +204,5 @@ def test_the_archive_is_held_and_locked_as_the_store_is(tmp_path: Path, monkeypa
         assert (cold.store.protection(key).until or now) >= until
         held = holds.place(holds.Target(recording=recording), why="court", authority=None, ports=home.ports, now=now)
         assert cold.store.protection(key).is_held
-        holds.lift(held.id, why="over", ports=home.ports, now=now)
+        lift_hold(home.ports, held.id, now=now)
         assert not cold.store.protection(key).is_held

@@ -39,6 +39,7 @@ from tests.support.ending import LATER, ONE, PAST_GRACE, Ending, ending, tracks
 from tests.support.home import open_home, track
 from tests.support.lying_service import Asked, Lie, error, lying, versioning
 from tests.support.s3 import use_credentials
+from tests.support.two_people import lift_hold
 
 QUICK = Patience(total_s=0.5, tries=1, longest_pause_s=0.1, connect_s=1.0, read_s=1.0)
 SECOND = Span(Fraction(0), Fraction(1))
@@ -573,5 +574,5 @@ def test_proxies_stay_while_a_hold_stands(tmp_path: Path) -> None:
         video = footage(at)
         held = holds.place(holds.Target(video), why="a court asked", authority=None, ports=at.by(ONE), now=LATER)
         assert prune.prune(Term(days=1), at.places[HOT], ports=at.by(ONE), now=LATER).removed == 0
-        holds.lift(held.id, why="it is over", ports=at.by(ONE), now=LATER)
+        lift_hold(at.by(ONE), held.id, now=LATER)
         assert prune.prune(Term(days=1), at.places[HOT], ports=at.by(ONE), now=LATER).removed == 1

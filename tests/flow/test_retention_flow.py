@@ -24,6 +24,7 @@ from pipeline.retention_figures import figures
 from storage.register import retention_rows, schema
 from tests.support.command import evidock
 from tests.support.home import NOON, Home, open_home, track
+from tests.support.two_people import lift_hold
 
 YEAR = timedelta(days=366)
 
@@ -135,9 +136,9 @@ def test_a_hold_on_a_case_holds_what_is_linked_to_it_later(home: Home, tmp_path:
     assert retain.sweep(ports, now).outcomes == {Outcome.HELD: 2}
 
     other = holds.place(holds.Target(first), why="theirs too", authority=None, ports=ports, now=now)
-    assert set(holds.lift(held.id, why="over", ports=ports, now=now).recordings) == {first, second}
+    assert set(lift_hold(ports, held.id, now=now).performed.recordings) == {first, second}
     assert (outcome(home, first, now), outcome(home, second, now)) == (Outcome.HELD, Outcome.DUE)
-    holds.lift(other.id, why="over", ports=ports, now=now)
+    lift_hold(ports, other.id, now=now)
     assert sorted(due(home)) == sorted([first, second])
 
 
@@ -225,12 +226,12 @@ def test_a_hold_is_lifted_once_and_for_a_reason(local: Home, tmp_path: Path) -> 
     recording = filmed(local, tmp_path)
     held = holds.place(holds.Target(recording), why="w", authority=None, ports=local.ports, now=NOON)
     with pytest.raises(BadInput):
-        holds.lift(held.id, why="", ports=local.ports, now=NOON)
-    holds.lift(held.id, why="over", ports=local.ports, now=NOON)
+        lift_hold(local.ports, held.id, why="", now=NOON)
+    lift_hold(local.ports, held.id, now=NOON)
     with pytest.raises(Conflict, match="was lifted"):
-        holds.lift(held.id, why="over", ports=local.ports, now=NOON)
+        lift_hold(local.ports, held.id, now=NOON)
     with pytest.raises(NotFound):
-        holds.lift("hol-nobody", why="over", ports=local.ports, now=NOON)
+        lift_hold(local.ports, "hol-nobody", now=NOON)
 
 
 def test_a_mark_of_the_camera_waits_for_a_review(local: Home, tmp_path: Path) -> None:
@@ -279,7 +280,7 @@ def test_a_rebuilt_register_gives_the_same_answers(local: Home, tmp_path: Path) 
     recording, now = filmed(local, tmp_path), in_years(30)
     held = holds.place(holds.Target(recording), why="w", authority="a court", ports=local.ports, now=now)
     holds.review(recording, why="seen", ports=local.ports, now=now)
-    holds.lift(held.id, why="over", ports=local.ports, now=now)
+    lift_hold(local.ports, held.id, now=now)
     with local.ports.register.begin() as facts:
         lock = {"mode": "compliance", "until": "2030-01-01T00:00:00.000000Z"}
         facts.record(Happening("lock-extended", about(recording), facts=lock), actor="test", at=now)
@@ -305,7 +306,14 @@ def test_the_commands_explain_sweep_hold_and_simulate(local: Home, tmp_path: Pat
     held = evidock("hold", "place", recording, "--why", "复议", "--json", home=folder).json["hold"]
     assert evidock("hold", "list", "--json", home=folder).json["holds"][0]["id"] == held
     assert evidock("retention", "explain", recording, "--json", home=folder).json["outcome"] == "held"
-    assert evidock("hold", "lift", held, "--why", "over", home=folder).status == 0
+    asked = evidock("hold", "lift", held, "--why", "over", "--json", home=folder, LOGNAME="zhang").json["approval"][
+        "id"
+    ]
+    assert evidock("hold", "list", "--json", home=folder).json["holds"][0]["id"] == held, "one person lifts none"
+    assert evidock("approval", "decide", asked, "--approve", home=folder, LOGNAME="zhang").status == 77
+    decided = evidock("approval", "decide", asked, "--approve", "--json", home=folder, LOGNAME="wang")
+    assert decided.json["recordings"] == [recording]
+    assert evidock("retention", "explain", recording, "--json", home=folder).json["outcome"] == "kept"
     assert evidock("hold", "list", home=folder).out == "no holds\n"
     assert len(evidock("hold", "list", "--all", "--json", home=folder).json["holds"]) == 1
     assert evidock("hold", "place", recording, "--why", " ", home=folder).status == 3

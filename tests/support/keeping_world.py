@@ -35,6 +35,7 @@ from storage.removal import Remover
 from tests.support import agency_brute_force
 from tests.support.agency_year import SimCase, SimRecording
 from tests.support.home import Home, track
+from tests.support.two_people import lift_hold
 
 GRACE = timedelta(days=30)
 PEOPLE = ("cli:zhang", "cli:li", "cli:ZHANG")
@@ -175,7 +176,7 @@ class World:
     def lift(self, hold: str) -> None:
         """Lift a hold."""
         with self._acting():
-            holds.lift(hold, why="over", ports=self.home.ports, now=self.steady())
+            lift_hold(self.home.ports, hold, now=self.steady())
             del self.holds[hold]
 
     # --- the end of life ----------------------------------------------------------------------

@@ -70,10 +70,13 @@ def _make_users() -> None:
         *_texts("", "unit decision decided_by decided_at decided_why used_at"),
         sa.UniqueConstraint("id", "decision", name="uq_approvals_id_decision"),
         sa.CheckConstraint(
-            "decision IS NULL OR decision <> 'approved' OR (decided_by <> requested_by AND decided_at <= expires_at)",
+            "decision IS NULL OR decision <> 'approved' OR (decided_by IS NOT NULL AND decided_at IS NOT NULL "
+            "AND decided_by <> requested_by AND decided_at <= expires_at)",
             name="ck_approvals_two_people",
         ),
-        sa.CheckConstraint("used_at IS NULL OR decision = 'approved'", name="ck_approvals_used"),
+        sa.CheckConstraint(
+            "used_at IS NULL OR (decision IS NOT NULL AND decision = 'approved')", name="ck_approvals_used"
+        ),
     )
     op.create_index("ix_approvals_decision_requested", "approvals", ["decision", "requested_at", "id"])
 
@@ -87,7 +90,7 @@ def _make_agreements() -> None:
         _agreed("user_roles"),
         sa.CheckConstraint(
             "role NOT IN ('admin', 'approver', 'auditor') OR is_founding = 1 "
-            "OR (approval IS NOT NULL AND approval_decision = 'approved')",
+            "OR (approval IS NOT NULL AND approval_decision IS NOT NULL AND approval_decision = 'approved')",
             name="ck_user_roles_two_people",
         ),
         key=("user", "role"),
