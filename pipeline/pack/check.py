@@ -11,6 +11,7 @@ the case say in words: that they are the agency's is all that the signed manifes
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,23 @@ def check_pack(folder: Path, *, trust: Trust, progress: Progress = unheard) -> C
         sheet.blame(names.FETCH, "refused-fetch", "it would have bytes fetched from elsewhere; no pack of ours has one")
     if pack.refused or names.FETCH in pack.files:
         return sheet.report()
-    if not {names.BAGIT, names.NOTE, names.MANIFEST} & set(pack.files):
-        sheet.despair(folder.name, "no-pack", "there is no bagit.txt, no manifest and no pack.note in it")
+    if not _was_a_pack(pack):
+        sheet.despair(folder.name, "no-pack", "nothing in it says that it was ever a pack of ours")
         return sheet.report()
     sheet.expect(sum(pack.files.values()))
     _check_contents(pack, trust=trust, sheet=sheet)
     return sheet.report()
+
+
+def _was_a_pack(pack: OpenedPack) -> bool:
+    """True when there is an index or a signed word, or a manifest that has one of them: else it is a stranger's bag."""
+    if {names.NOTE, names.INDEX} & set(pack.files):
+        return True
+    told = b""
+    for name in {names.MANIFEST, names.TAG_MANIFEST} & set(pack.files):
+        with suppress(TooLarge):
+            told += pack.read(name, limit=manifests.LARGEST)
+    return any(f"  {name}\n".encode() in told for name in (names.NOTE, names.INDEX))
 
 
 def _check_contents(pack: OpenedPack, *, trust: Trust, sheet: Sheet) -> None:

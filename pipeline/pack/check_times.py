@@ -10,7 +10,7 @@ from typing import Any
 
 from evidence import canonical_json
 from evidence.checkpoint import Checkpoint
-from evidence.errors import EvidockError, IntegrityError, TokenInvalid
+from evidence.errors import EvidockError, IntegrityError, RecordMalformed, TokenInvalid
 from evidence.merkle import verify_consistency
 from pipeline.audit.sheet import Sheet
 from pipeline.audit.trust import Trust, is_by_a_stranger
@@ -27,7 +27,7 @@ _LARGEST = 1 << 20
 
 def check_times(pack: OpenedPack, index: Index, records: Records, notes: Notes, *, trust: Trust, sheet: Sheet) -> None:
     """Check older checkpoints against the newest, and each time token over its checkpoint."""
-    proofs = _proofs(pack, sheet=sheet)
+    proofs = _proofs(pack, index, sheet=sheet)
     checkpoints: dict[int, Checkpoint] = {}
     for size in index.checkpoints:
         name = names.checkpoint_name(size)
@@ -45,12 +45,14 @@ def check_times(pack: OpenedPack, index: Index, records: Records, notes: Notes, 
             _check_token(response, checkpoints[size], (who, word, file), anchors=trust.anchors, sheet=sheet)
 
 
-def _proofs(pack: OpenedPack, *, sheet: Sheet) -> dict[str, list[bytes]]:
+def _proofs(pack: OpenedPack, index: Index, *, sheet: Sheet) -> dict[str, list[bytes]]:
     data = take(pack, names.CONSISTENCY, sheet=sheet, limit=64 << 20)
     if data is None:
         return {}
     try:
         body: Any = canonical_json.loads(data)
+        if body["size"] != index.size or sorted(map(int, body["proofs"])) != sorted(index.checkpoints):
+            raise RecordMalformed("not the proofs for the checkpoints of this pack")
         return {size: [bytes.fromhex(step) for step in path] for size, path in body["proofs"].items()}
     except (EvidockError, KeyError, TypeError, ValueError, AttributeError) as error:
         sheet.blame(names.CONSISTENCY, "record-malformed", str(error)[:300])

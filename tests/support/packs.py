@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from storage.signing import KeyFile
 from tests.support.homes import Home, copy_of_home
 
 CASE = "2026-017"
-__all__ = ["CASE", "Fraction", "Hall", "Pack", "make_hall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Pack:
 
     def some(self, pattern: str) -> str:
         """The first file of a pattern, by its name in the pack."""
-        return sorted(str(path.relative_to(self.folder)) for path in self.folder.glob(pattern) if path.is_file())[0]
+        return min(str(path.relative_to(self.folder)) for path in self.folder.glob(pattern) if path.is_file())
 
     def all_files(self) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
