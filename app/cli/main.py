@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "device": ("people", "device"),
     "officer": ("officers", "app"),
     "unit": ("units", "app"),
+    "user": ("users", "app"),
 }
 
 
