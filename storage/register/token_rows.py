@@ -15,7 +15,6 @@ from storage.register.schema_doors import media_tokens, sessions
 from storage.register.schema_people import api_keys, grants, users
 
 _TAKEN = (State.DISPOSING.value, State.DISPOSED.value)
-_MINE = media_tokens.c.sha256
 Stretches = Sequence[Sequence[Any]]
 """Pairs, as the caller wrote them: from, to."""
 
@@ -32,7 +31,7 @@ def token(connection: Connection, sha256: str) -> Row | None:
     """
     revoked = exists().where(grants.c.id == media_tokens.c.grant, grants.c.revoked_at.is_not(None))
     taken = exists().where(recordings.c.id == media_tokens.c.recording, recordings.c.state.in_(_TAKEN))
-    mine = (sha256 == _MINE, media_tokens.c.folded_at.is_(None))
+    mine = (media_tokens.c.sha256 == sha256, media_tokens.c.folded_at.is_(None))
     return one_row(connection, select(media_tokens).where(*mine, ~revoked, ~taken))
 
 
@@ -62,7 +61,7 @@ def grant_of(connection: Connection, user: str, recording: str, *, kinds: Iterab
 def seen_of(connection: Connection, sha256: str) -> tuple[Stretches, Stretches] | None:
     """What went out by a token that is not folded, and what its player says was shown."""
     wanted = select(media_tokens.c.served, media_tokens.c.watched)
-    row = one_row(connection, wanted.where(sha256 == _MINE, media_tokens.c.folded_at.is_(None)))
+    row = one_row(connection, wanted.where(media_tokens.c.sha256 == sha256, media_tokens.c.folded_at.is_(None)))
     return None if row is None else stretches_of(row)
 
 
@@ -73,7 +72,7 @@ def stretches_of(row: Row) -> tuple[Stretches, Stretches]:
 
 def set_seen(connection: Connection, sha256: str, *, served: Stretches, watched: Stretches) -> None:
     """Keep what was seen by a token."""
-    mine = (sha256 == _MINE, media_tokens.c.folded_at.is_(None))
+    mine = (media_tokens.c.sha256 == sha256, media_tokens.c.folded_at.is_(None))
     connection.execute(update(media_tokens).where(*mine).values(served=json.dumps(served), watched=json.dumps(watched)))
 
 
@@ -92,7 +91,7 @@ def ended(connection: Connection, *, at: str, limit: int) -> list[Row]:
 
 def fold(connection: Connection, sha256: str, *, at: str) -> bool:
     """What was seen by a token became an event; False when it had already."""
-    mine = (sha256 == _MINE, media_tokens.c.folded_at.is_(None))
+    mine = (media_tokens.c.sha256 == sha256, media_tokens.c.folded_at.is_(None))
     return bool(connection.execute(update(media_tokens).where(*mine).values(folded_at=at)).rowcount)
 
 

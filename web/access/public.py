@@ -20,5 +20,8 @@ PUBLIC: Mapping[str, str] = {
     "DELETE /v1/session": "signing out: the session that the request itself is of",
     "POST /v1/session/link/look": "whom a link is for: its secret of 256 bits is the proof, and is counted",
     "POST /v1/session/link": "how an account begins: the link's secret is the proof, and is counted",
+    "GET /v1/media/{token}/{file}": "the token is the leave: on record, for minutes, and for that session or key alone",
+    "HEAD /v1/media/{token}/{file}": "the same",
+    "POST /v1/media/{token}/watched": "the same",
 }
 """Method and path, and why everybody may ask."""

@@ -8,14 +8,18 @@ from fastapi import APIRouter, FastAPI
 from web.access.desk import Desk
 from web.api import (
     alarms,
+    approvals,
     credentials,
     dockings,
     enrolments,
+    grants,
     keys,
     live,
     live_watch,
     me,
+    media,
     offers,
+    oidc,
     openapi,
     problems,
     session_routes,
@@ -28,6 +32,7 @@ from web.api.axis import routes as axis
 from web.api.axis.clips import Objects
 from web.api.bodies import SmallBodies
 from web.api.context import Context
+from web.media.room import MediaRoom
 from web.tus import uploads
 from web.tus.door import TusDoor
 from web.tus.intake import Intake
@@ -44,10 +49,15 @@ ROUTERS: Sequence[APIRouter] = (
     axis.router,
     sign_in.router,
     sign_in_links.router,
+    oidc.router,
     me.router,
     credentials.router,
     users.router,
     keys.router,
+    media.asking,
+    media.fetching,
+    approvals.router,
+    grants.router,
 )
 """Every router of the server; a new noun adds its own here."""
 
@@ -64,6 +74,7 @@ def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> F
     app.state.context = context
     app.state.desk = Desk(context.ports.register, now=context.now, monotonic=context.monotonic)
     app.state.intake = Intake(context)
+    app.state.media = MediaRoom(context.ports)
     app.state.axis = Objects(context, app.state.intake)
     for router in routers:
         app.include_router(router, responses=dict(problems.PROBLEMS), tags=list(openapi.tags_of(router.tags)))

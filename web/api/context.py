@@ -101,6 +101,8 @@ class Context:
     """The sentence for people by language (`en`, `zh-CN`), kind and code; the code where there is none."""
     sign_in: Means = field(default_factory=Means)
     """What people are signed in with."""
+    is_watermarked: bool = False
+    """True: whoever is shown pictures sees their own name in them, whatever a grant says."""
 
 
 def context_of(request: Request) -> Context:
