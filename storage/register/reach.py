@@ -9,7 +9,7 @@ same once more.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, func, or_, select, true, union
 
 from evidence.access import Actor, Reach
 from evidence.errors import NotFound
@@ -67,18 +67,13 @@ def recordings_seen(sight: Sight) -> ColumnElement[bool]:
         return false()
     if sight.reach is Reach.ALL:
         return true()
-    granted = _recording_granted(sight)
-    if sight.reach is Reach.GRANTED:
-        return granted
-    near: list[ColumnElement[bool]] = [_linked(_mine(sight))]
-    if sight.actor.officer is not None:
-        near.append(recordings.c.officer == sight.actor.officer)
+    named = _recordings_granted(sight)
     if sight.reach is Reach.UNIT:
-        if sight.actor.unit is None:
-            near = [true()]
-        else:
-            near += [_unit_of_recording().in_(sight.actor.units), _linked(cases.c.unit.in_(sight.actor.units))]
-    return or_(granted, and_(_is_open_to(sight), or_(*near)))
+        return or_(recordings.c.id.in_(union(*named)), and_(_is_open_to(sight, recordings.c.id), _is_near(sight)))
+    if sight.reach is Reach.OWN:
+        named += _recordings_of_own(sight)
+    # A person's own are few among all: the list of their names is what is begun with.
+    return recordings.c.id.in_(union(*named))
 
 
 def cases_seen(sight: Sight) -> ColumnElement[bool]:
@@ -142,21 +137,44 @@ def _mine(sight: Sight) -> ColumnElement[bool]:
     return or_(cases.c.id.in_(members), cases.c.id.in_(theirs))
 
 
-def _linked(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Recordings that stand in a case of which `condition` holds."""
-    standing = (
-        select(case_links.c.segment)
-        .join(cases, cases.c.id == case_links.c.case_id)
-        .where(case_links.c.recording == recordings.c.id, case_links.c.withdrawn_at.is_(None), condition)
-        .correlate(recordings)
-    )
-    return exists(standing)
+def _linked(condition: ColumnElement[bool], recording: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Recordings (by the column that names them) that stand in a case of which `condition` holds."""
+    standing = select(case_links.c.segment).join(cases, cases.c.id == case_links.c.case_id)
+    wanted = standing.where(case_links.c.recording == recording, case_links.c.withdrawn_at.is_(None), condition)
+    return exists(wanted.correlate_except(case_links, cases))
 
 
-def _is_open_to(sight: Sight) -> ColumnElement[bool]:
+def _is_open_to(sight: Sight, recording: ColumnElement[Any]) -> ColumnElement[bool]:
     """Recordings that stand in no restricted case, or in one of one's own."""
     restricted = cases.c.restricted == 1
-    return or_(~_linked(restricted), _linked(and_(restricted, _mine(sight))))
+    return or_(~_linked(restricted, recording), _linked(and_(restricted, _mine(sight)), recording))
+
+
+def _is_near(sight: Sight) -> ColumnElement[bool]:
+    """Recordings that are one's own, of one's cases, of one's unit, or of a case of the unit."""
+    if sight.actor.unit is None:
+        return true()
+    near = [
+        _unit_of_recording().in_(sight.actor.units),
+        _linked(or_(_mine(sight), cases.c.unit.in_(sight.actor.units)), recordings.c.id),
+    ]
+    if sight.actor.officer is not None:
+        near.insert(0, recordings.c.officer == sight.actor.officer)
+    return or_(*near)
+
+
+def _recordings_of_own(sight: Sight) -> list[Select[Any]]:
+    """Names of what one filmed, and of what stands in one's cases, as far as it is in no other restricted one."""
+    mine = recordings.alias("mine")
+    held = case_links.alias("held")
+    of_cases = select(held.c.recording).where(
+        held.c.case_id.in_(select(cases.c.id).where(_mine(sight))), held.c.withdrawn_at.is_(None)
+    )
+    found = [of_cases.where(_is_open_to(sight, held.c.recording))]
+    if sight.actor.officer is not None:
+        filmed = select(mine.c.id).where(mine.c.officer == sight.actor.officer)
+        found.append(filmed.where(_is_open_to(sight, mine.c.id)))
+    return found
 
 
 def _granted(sight: Sight, noun: str) -> Select[Any]:
@@ -170,11 +188,11 @@ def _granted(sight: Sight, noun: str) -> Select[Any]:
     )
 
 
-def _recording_granted(sight: Sight) -> ColumnElement[bool]:
+def _recordings_granted(sight: Sight) -> list[Select[Any]]:
     by_case = select(case_links.c.recording).where(
         case_links.c.case_id.in_(_granted(sight, "case")), case_links.c.withdrawn_at.is_(None)
     )
-    return or_(recordings.c.id.in_(_granted(sight, "recording")), recordings.c.id.in_(by_case))
+    return [_granted(sight, "recording"), by_case]
 
 
 def _unit_of_recording() -> ColumnElement[Any]:

@@ -25,85 +25,109 @@ def _told(name: str) -> str:
     return f"(SELECT coalesce(current_setting('evidock.{name}', true), ''))"
 
 
-_ACTOR, _REACH, _OFFICER, _UNITS, _NOW, _GRANTS = map(_told, ("actor", "reach", "officer", "units", "now", "grants"))
-_ANYBODY = f"{_ACTOR} = '' OR {_REACH} = 'all'"
-_OWN = f"{_REACH} IN ('own', 'unit')"
-_UNIT = f"{_REACH} = 'unit'"
-_SOME = f"{_REACH} IN ('granted', 'own', 'unit')"
-_WHOLE_AGENCY = f"{_UNITS} = '*'"
-_OF_UNITS = f"IN (SELECT unnest(string_to_array({_UNITS}, E'\\x1f')))"
+def _told_list(name: str) -> str:
+    return f"(SELECT string_to_array(coalesce(current_setting('evidock.{name}', true), ''), E'\\x1f'))"
 
 
-def _granted(noun: str) -> str:
-    return (
-        f"SELECT g.subject FROM grants g WHERE g.\"user\" = {_ACTOR} AND g.noun = '{noun}' AND g.revoked_at IS NULL "
-        f"AND g.from_at <= {_NOW} AND g.until_at > {_NOW} "
-        f"AND g.what IN (SELECT unnest(string_to_array({_GRANTS}, E'\\x1f')))"
-    )
-
-
-_MINE = (
-    f'cases.id IN (SELECT m.case_id FROM case_members m WHERE m."user" = {_ACTOR} AND m.until IS NULL) '
-    f"OR cases.id IN (SELECT o.case_id FROM case_officers o WHERE o.officer = {_OFFICER} AND {_OFFICER} <> '')"
+_ANYBODY = f"{_told('actor')} = '' OR {_told('reach')} = 'all'"
+_SETTINGS = ", ".join(
+    [_told(name) for name in ("actor", "reach", "officer", "now")] + [_told_list(name) for name in ("units", "grants")]
 )
-
-_CASE = (
-    f"{_ANYBODY} OR ({_SOME} AND cases.id IN ({_granted('case')})) OR ({_OWN} AND ({_MINE})) "
-    f"OR ({_UNIT} AND cases.restricted = 0 AND ({_WHOLE_AGENCY} OR cases.unit {_OF_UNITS}))"
-)
-
-# The case of a link is looked up under its own policy: what is hidden is not found.
-_LINK = f"{_ANYBODY} OR EXISTS (SELECT 1 FROM cases c WHERE c.id = case_links.case_id)"
-
-_STANDING = "SELECT 1 FROM case_links l WHERE l.recording = recordings.id AND l.withdrawn_at IS NULL"
-_UNIT_OF = (
-    "coalesce((SELECT nullif(o.unit, '') FROM officers o WHERE o.number = recordings.officer), "
-    "(SELECT nullif(d.unit, '') FROM devices d WHERE d.serial = recordings.device), "
-    "(SELECT nullif(k.unit, '') FROM docks k WHERE k.id = recordings.dock))"
-)
-_CLOSED = f"SELECT evidock_closed({_ACTOR}, {_OFFICER})"
-_RECORDING = (
-    f"{_ANYBODY} "
-    f"OR ({_SOME} AND (recordings.id IN ({_granted('recording')}) "
-    f"OR EXISTS ({_STANDING} AND l.case_id IN ({_granted('case')})))) "
-    f"OR ({_OWN} AND recordings.id NOT IN ({_CLOSED}) AND ("
-    f"(recordings.officer = {_OFFICER} AND {_OFFICER} <> '') OR EXISTS ({_STANDING}) "
-    f"OR ({_UNIT} AND ({_WHOLE_AGENCY} OR {_UNIT_OF} {_OF_UNITS}))))"
-)
-
-# With OWN a link is shown by a case that is one's own, or by grant: the case's policy says so.
 _POLICIES = {
-    "cases": _CASE,
-    "case_links": _LINK,
-    "recordings": _RECORDING,
-    "segments": f"{_ANYBODY} OR EXISTS (SELECT 1 FROM recordings r WHERE r.id = segments.recording)",
-    "derivatives": f"{_ANYBODY} OR EXISTS (SELECT 1 FROM recordings r WHERE r.id = derivatives.recording)",
-    "accesses": f"{_ANYBODY} OR accesses.stream IN ('user/' || {_ACTOR}, 'key/' || {_ACTOR})",
+    "cases": f"evidock_sees_case(cases.id, cases.restricted, cases.unit, {_SETTINGS})",
+    "case_links": f"evidock_sees_link(case_links.case_id, {_SETTINGS})",
+    "recordings": (
+        f"evidock_sees_recording(recordings.id, recordings.officer, recordings.device, recordings.dock, {_SETTINGS})"
+    ),
+    "segments": f"evidock_sees_part(segments.recording, {_SETTINGS})",
+    "derivatives": f"evidock_sees_part(derivatives.recording, {_SETTINGS})",
+    "accesses": f"accesses.stream IN ('user/' || {_told('actor')}, 'key/' || {_told('actor')})",
 }
 
-# It looks behind the wall, for it must know what stands there: its own actor is nobody.
-_CLOSED_FUNCTION = """
-CREATE FUNCTION evidock_closed(who text, certificate text) RETURNS SETOF text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET evidock.actor = '' AS $$
-    SELECT l.recording FROM case_links l JOIN cases c ON c.id = l.case_id
-    WHERE c.restricted = 1 AND l.withdrawn_at IS NULL
-    EXCEPT
-    SELECT l.recording FROM case_links l JOIN cases c ON c.id = l.case_id
-    WHERE c.restricted = 1 AND l.withdrawn_at IS NULL
-    AND (EXISTS (SELECT 1 FROM case_members m WHERE m.case_id = c.id AND m."user" = who AND m.until IS NULL)
-    OR EXISTS (SELECT 1 FROM case_officers o WHERE o.case_id = c.id AND o.officer = certificate))
-$$
-"""
+# Functions, so that a question's plan stays its own, and theirs are made once a connection. They look behind the
+# wall, for they must know what stands there: within them the actor is nobody.
+_TAKES = "actor text, reach text, certificate text, at text, units text[], kinds text[]"
+_HOW = (
+    "RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET evidock.actor = ''"
+)
+_GIVEN = "actor, reach, certificate, at, units, kinds"
+_GRANTED = (
+    'g."user" = actor AND g.revoked_at IS NULL AND g.from_at <= at AND g.until_at > at AND g.what = ANY (kinds) '
+    "AND g.noun ="
+)
+_MINE = (
+    '(EXISTS (SELECT 1 FROM case_members m WHERE m.case_id = c.id AND m."user" = actor AND m.until IS NULL) '
+    "OR (certificate <> '' AND EXISTS "
+    "(SELECT 1 FROM case_officers o WHERE o.case_id = c.id AND o.officer = certificate)))"
+)
+_STANDING = "case_links l JOIN cases c ON c.id = l.case_id WHERE l.recording = thing AND l.withdrawn_at IS NULL"
+_FUNCTIONS = (
+    f"""
+CREATE FUNCTION evidock_sees_case(thing text, restricted integer, unit text, {_TAKES}) {_HOW} AS $$
+BEGIN
+    IF reach NOT IN ('granted', 'own', 'unit') THEN RETURN false; END IF;
+    IF reach = 'unit' AND restricted = 0 AND ('*' = ANY (units) OR unit = ANY (units)) THEN RETURN true; END IF;
+    IF reach <> 'granted' AND EXISTS (SELECT 1 FROM cases c WHERE c.id = thing AND {_MINE}) THEN RETURN true; END IF;
+    RETURN EXISTS (SELECT 1 FROM grants g WHERE {_GRANTED} 'case' AND g.subject = thing);
+END $$
+""",
+    f"""
+CREATE FUNCTION evidock_sees_link(thing text, {_TAKES}) {_HOW} AS $$
+DECLARE found cases%ROWTYPE;
+BEGIN
+    SELECT * INTO found FROM cases c WHERE c.id = thing;
+    RETURN FOUND AND evidock_sees_case(thing, found.restricted, found.unit, {_GIVEN});
+END $$
+""",
+    f"""
+CREATE FUNCTION evidock_sees_recording(thing text, officer text, device text, dock text, {_TAKES}) {_HOW} AS $$
+DECLARE place text; is_near boolean;
+BEGIN
+    IF reach NOT IN ('granted', 'own', 'unit') THEN RETURN false; END IF;
+    IF EXISTS (SELECT 1 FROM grants g WHERE {_GRANTED} 'recording' AND g.subject = thing)
+        OR EXISTS (SELECT 1 FROM grants g JOIN case_links l ON l.case_id = g.subject
+            WHERE {_GRANTED} 'case' AND l.recording = thing AND l.withdrawn_at IS NULL)
+    THEN RETURN true; END IF;
+    IF reach = 'granted' THEN RETURN false; END IF;
+    is_near := certificate <> '' AND officer IS NOT DISTINCT FROM certificate;
+    IF NOT is_near AND reach = 'unit' THEN
+        is_near := '*' = ANY (units);
+        IF NOT is_near THEN
+            place := coalesce((SELECT nullif(o.unit, '') FROM officers o WHERE o.number = officer),
+                (SELECT nullif(d.unit, '') FROM devices d WHERE d.serial = device),
+                (SELECT nullif(k.unit, '') FROM docks k WHERE k.id = dock));
+            is_near := coalesce(place = ANY (units), false);
+        END IF;
+    END IF;
+    IF NOT is_near THEN
+        is_near := EXISTS (SELECT 1 FROM {_STANDING}
+            AND ({_MINE} OR (reach = 'unit' AND c.unit = ANY (units))));
+    END IF;
+    IF NOT is_near THEN RETURN false; END IF;
+    RETURN NOT EXISTS (SELECT 1 FROM {_STANDING} AND c.restricted = 1)
+        OR EXISTS (SELECT 1 FROM {_STANDING} AND c.restricted = 1 AND {_MINE});
+END $$
+""",
+    f"""
+CREATE FUNCTION evidock_sees_part(thing text, {_TAKES}) {_HOW} AS $$
+DECLARE found recordings%ROWTYPE;
+BEGIN
+    SELECT * INTO found FROM recordings r WHERE r.id = thing;
+    RETURN FOUND AND evidock_sees_recording(thing, found.officer, found.device, found.dock, {_GIVEN});
+END $$
+""",
+)
 
 
 def upgrade() -> None:
     """Apply the revision."""
-    # Only the few restricted cases are asked for, in each question about recordings.
+    # Restricted cases are few, and asked for in each question about recordings.
     op.execute("CREATE INDEX ix_cases_restricted ON cases (id) WHERE restricted = 1")
     if op.get_bind().dialect.name == "sqlite":
         return
-    op.execute(_CLOSED_FUNCTION)
+    for function in _FUNCTIONS:
+        op.execute(function)
     for table in _TABLES:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-        op.execute(f"CREATE POLICY seen ON {table} USING ({_POLICIES[table]}) WITH CHECK (true)")
+        op.execute(f"CREATE POLICY seen ON {table} USING ({_ANYBODY} OR {_POLICIES[table]}) WITH CHECK (true)")
