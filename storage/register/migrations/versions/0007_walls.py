@@ -73,10 +73,10 @@ END $$
 """,
     f"""
 CREATE FUNCTION evidock_sees_link(thing text, {_TAKES}) {_HOW} AS $$
-DECLARE found cases%ROWTYPE;
+DECLARE met cases%ROWTYPE;
 BEGIN
-    SELECT * INTO found FROM cases c WHERE c.id = thing;
-    RETURN FOUND AND evidock_sees_case(thing, found.restricted, found.unit, {_GIVEN});
+    SELECT * INTO met FROM cases c WHERE c.id = thing;
+    RETURN FOUND AND evidock_sees_case(thing, met.restricted, met.unit, {_GIVEN});
 END $$
 """,
     f"""
@@ -110,10 +110,10 @@ END $$
 """,
     f"""
 CREATE FUNCTION evidock_sees_part(thing text, {_TAKES}) {_HOW} AS $$
-DECLARE found recordings%ROWTYPE;
+DECLARE met recordings%ROWTYPE;
 BEGIN
-    SELECT * INTO found FROM recordings r WHERE r.id = thing;
-    RETURN FOUND AND evidock_sees_recording(thing, found.officer, found.device, found.dock, {_GIVEN});
+    SELECT * INTO met FROM recordings r WHERE r.id = thing;
+    RETURN FOUND AND evidock_sees_recording(thing, met.officer, met.device, met.dock, {_GIVEN});
 END $$
 """,
 )
