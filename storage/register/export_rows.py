@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from evidence.errors import NotFound
-from storage.register.answers import Page, Place, Row, Stretch, all_rows, one_row, page_of
-from storage.register.schema import cases, exports, grants
+from storage.register.answers import Page, Place, Row, Stretch, one_row, page_of
+from storage.register.schema import cases, exports
 
 
 def export(connection: Connection, identifier: str) -> Row:
@@ -33,17 +33,3 @@ def exports_page(
     if seen is not None:
         wanted = wanted.where(seen)
     return page_of(connection, [Stretch(wanted, exports.c.asked_at, exports.c.id)], limit=limit, after=after)
-
-
-def grants_to_export(connection: Connection, user: str, case: str, *, at: str) -> list[Row]:
-    """The grants by which a person may take a case out at an instant, the one that ends last first."""
-    wanted = select(grants).where(
-        grants.c.user == user,
-        grants.c.noun == "case",
-        grants.c.subject == case,
-        grants.c.what == "export",
-        grants.c.from_at <= at,
-        grants.c.until_at > at,
-        grants.c.revoked_at.is_(None),
-    )
-    return all_rows(connection, wanted.order_by(grants.c.until_at.desc(), grants.c.id))
