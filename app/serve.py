@@ -13,6 +13,7 @@ from app.alone import alone
 from app.operate.lines import Notes
 from app.operate.operation import Operation, operating
 from app.settings import Settings
+from app.signing_in import means_of
 from app.wiring import check_packages, open_keys, wired
 from app.words import word_in
 from devices.makers.registry import read_claims
@@ -87,6 +88,7 @@ def run_server(
 def context_of(settings: Settings, ports: Ports, link: Link, seen: Operation) -> Context:
     """Everything that requests may use."""
     limits = shipped_limits()
+    keys = open_keys(settings)
     lock = threading.Lock()
 
     def admit(size_bytes: int) -> None:
@@ -109,7 +111,9 @@ def context_of(settings: Settings, ports: Ports, link: Link, seen: Operation) ->
         note=seen.notes.note,
         read_name=read_name,
         words=word_in,
-        server_keys=(open_keys(settings).records.verifier_key.to_text(),),
+        sign_in=means_of(settings),
+        server_keys=(keys.records.verifier_key.to_text(),),
+        proof_keys=(keys.log.verifier_key, keys.records.verifier_key),
     )
 
 

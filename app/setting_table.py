@@ -71,6 +71,24 @@ SETTINGS: Mapping[str, Setting] = {
         "EVIDOCK_TLS_CERT", "certificate chain (PEM) of `evidock serve`; empty: one of its own, which docks pin", ""
     ),
     "tls_key": Setting("EVIDOCK_TLS_KEY", "private key (PEM) of that certificate", ""),
+    "public_url": Setting(
+        "EVIDOCK_PUBLIC_URL",
+        "where browsers reach `evidock serve`, as `https://HOST[:PORT]`; needed for passkeys and signing in elsewhere",
+        "",
+    ),
+    "oidc_issuer": Setting(
+        "EVIDOCK_OIDC_ISSUER", "OpenID provider that people sign in at, as it calls itself; empty: none", ""
+    ),
+    "oidc_client_id": Setting("EVIDOCK_OIDC_CLIENT_ID", "what that provider calls this server", "evidock"),
+    "oidc_secret_file": Setting(
+        "EVIDOCK_OIDC_SECRET_FILE", "private file with the secret that it gave this server; empty: none", ""
+    ),
+    "outbound_allow": Setting(
+        "EVIDOCK_OUTBOUND_ALLOW",
+        "hosts, addresses and networks inside that the server may ask (identity provider, web hooks), with spaces "
+        "between; the internet it may ask by HTTPS",
+        "",
+    ),
     "dock_ports": Setting(
         "EVIDOCK_DOCK_PORTS",
         "folder of a dock station with a folder for each port, where its device is mounted",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.reserve import Reserve
@@ -52,6 +53,11 @@ class Settings:
     serve: tuple[str, int]
     tls_cert: Path | None
     tls_key: Path | None
+    public_url: str
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_secret_file: Path | None
+    outbound_allow: tuple[str, ...]
     dock_ports: Path
     dock_priority: frozenset[str]
     dock_backup: Path | None
@@ -99,6 +105,11 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         serve=_read(told, "serve", _listening),
         tls_cert=_path(values["tls_cert"]),
         tls_key=_path(values["tls_key"]),
+        public_url=_read(told, "public_url", _public_url),
+        oidc_issuer=values["oidc_issuer"],
+        oidc_client_id=values["oidc_client_id"],
+        oidc_secret_file=_path(values["oidc_secret_file"]),
+        outbound_allow=tuple(values["outbound_allow"].split()),
         dock_ports=Path(values["dock_ports"]),
         dock_priority=frozenset(values["dock_priority"].split()),
         dock_backup=_path(values["dock_backup"]),
@@ -215,6 +226,15 @@ def _log_format(text: str) -> str:
 
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    is_bare = parts.path in ("", "/") and not parts.query and not parts.fragment and parts.username is None
+    is_local = parts.hostname in ("localhost", "127.0.0.1")
+    if text and not (is_bare and parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and is_local))):
+        raise ValueError("write https://HOST or https://HOST:PORT")
+    return text.rstrip("/")
 
 
 def _listening(text: str) -> tuple[str, int]:

@@ -39,7 +39,9 @@ class User:
     `issuer` and `subject`: who they are to an OpenID provider.
 
     Raises:
-        BadInput: a login or a name that cannot be, or one of `issuer` and `subject` alone.
+        BadInput: a login or a name that cannot be, or a `subject` without its `issuer`.
+
+    With an issuer alone, who first signs in there by this login is tied to the account.
     """
 
     login: str
@@ -52,8 +54,8 @@ class User:
     def __post_init__(self) -> None:
         object.__setattr__(self, "login", fold_login(self.login))
         object.__setattr__(self, "name", one_line(self.name, "the name of a user"))
-        if (self.issuer is None) != (self.subject is None):
-            raise BadInput("name both the issuer and the subject there, or neither")
+        if self.issuer is None and self.subject is not None:
+            raise BadInput("name the issuer whose subject it is")
 
     def to_detail(self) -> Mapping[str, Any]:
         """As its event tells it."""

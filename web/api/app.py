@@ -9,23 +9,31 @@ from web.access.desk import Desk
 from web.api import (
     alarms,
     approvals,
+    case_papers,
+    cases,
     credentials,
     dockings,
     enrolments,
+    exports,
     grants,
     keys,
     live,
     live_watch,
+    log,
     me,
     media,
     offers,
     oidc,
     openapi,
     problems,
+    recordings,
+    search,
+    segments,
     session_routes,
     sign_in,
     sign_in_links,
     users,
+    verify,
 )
 from web.api.addresses import PlainAddresses
 from web.api.axis import routes as axis
@@ -58,6 +66,14 @@ ROUTERS: Sequence[APIRouter] = (
     media.fetching,
     approvals.router,
     grants.router,
+    exports.router,
+    recordings.router,
+    segments.router,
+    search.router,
+    cases.router,
+    case_papers.router,
+    log.router,
+    verify.router,
 )
 """Every router of the server; a new noun adds its own here."""
 
