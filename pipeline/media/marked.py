@@ -49,7 +49,8 @@ def mark(told: Plan, number: int, text: str, *, read: ReadRange, folder: Path) -
     beside = [replace(run, samples=_moved(run.samples, len(made))) for run in runs[1:]]
 
     def both(at: int, length: int) -> bytes:
-        return made[at : at + length] if at < len(made) else read(at - len(made), length)
+        first = made[at : at + length]
+        return first + read(max(0, at - len(made)), length - len(first)) if len(first) < length else first
 
     cut = fragment(number + 1, [Run(video, 0, video.count), *beside])
     init = init_segment(told.tables.mvhd, [video, *told.tracks[1:]])
