@@ -2,6 +2,7 @@
 """What every answer says to a browser, and which host a browser may call us by."""
 
 import asyncio
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -10,6 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from tests.support.home import open_home
+from tests.support.people import hall_of_people
 from web.guard.headers import StrictHeaders
 from web.guard.hosts import OwnHosts
 
@@ -63,3 +66,11 @@ def test_a_browser_under_our_own_name_is_answered(host: str) -> None:
 
 def test_a_dock_that_pins_our_certificate_may_call_us_by_address() -> None:
     assert get(app(), host="10.1.2.3").text == "hello"
+
+
+def test_the_server_itself_is_strict_whatever_it_answers(tmp_path: Path) -> None:
+    with open_home(tmp_path) as home, hall_of_people(home, is_filled=False) as hall:
+        for path in ("/v1/me", "/v1/openapi.json", "/nowhere", "/v1/session"):
+            told = hall.nobody.get(path).headers
+            assert told["x-content-type-options"] == "nosniff", path
+            assert told["content-security-policy"].startswith("default-src 'none'"), path

@@ -40,6 +40,8 @@ from web.api.axis import routes as axis
 from web.api.axis.clips import Objects
 from web.api.bodies import SmallBodies
 from web.api.context import Context
+from web.guard.headers import StrictHeaders
+from web.guard.hosts import OwnHosts
 from web.media.room import MediaRoom
 from web.tus import uploads
 from web.tus.door import TusDoor
@@ -100,4 +102,7 @@ def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> F
     app.add_middleware(SmallBodies, limit=limits.body_bytes, streamed=uploads.PREFIX, silence_s=limits.silence_s)
     app.add_middleware(TusDoor, prefix=uploads.PREFIX)
     app.add_middleware(PlainAddresses)
+    means = context.sign_in
+    app.add_middleware(OwnHosts, hosts=[means.host] if means.host else [])
+    app.add_middleware(StrictHeaders, is_tls=means.public_url.startswith("https://"))
     return app
