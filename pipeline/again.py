@@ -39,21 +39,9 @@ def offered_again(holder: str, *, offer: Offer, root: str, claims: Claims, was: 
         who = identify(connection, every, zone=ports.zone, sighting=sighting, duration=duration)
     detail = told_offer(offer, root) | {"claims": claims.to_json()}
     again = Happening("offered-again", about(holder), facts={"offer": offer.id, "was": was}, detail=detail)
-    if _is_released(row, who):
-        end = end_of(who.start, duration)
-        # Doubt never shortens: what may have ended later by what was known then is kept until then.
-        latest = [] if who.end_latest is None else [instant.to_text(who.end_latest)]
-        latest += [] if row["end_latest"] is None else [row["end_latest"]]
-        told = {
-            "clock": who.clock,
-            "device": who.device,
-            "end_at": None if end is None else instant.to_text(end),
-            "end_latest": max(latest, default=None),
-            "officer": who.officer or row["officer"],
-            "reason": f"device {who.device} is in the register now",
-            "start_at": None if who.start is None else instant.to_text(who.start),
-        }
-        return Done((again, Happening("released", about(holder), detail=told)))
+    if may_go_on(row, who):
+        why = f"device {who.device} is in the register now"
+        return Done((again, released(row, who, duration=duration, why=why)))
     return Done((again,))
 
 
@@ -93,6 +81,25 @@ def hold_again(
     return again.happenings
 
 
-def _is_released(row: search.Row, who: Identity) -> bool:
+def released(row: search.Row, who: Identity, *, duration: Fraction | None, why: str) -> Happening:
+    """That a recording which was put aside goes on, as the registries know it now."""
+    end = end_of(who.start, duration)
+    # Doubt never shortens: what may have ended later by what was known then is kept until then.
+    latest = [] if who.end_latest is None else [instant.to_text(who.end_latest)]
+    latest += [] if row["end_latest"] is None else [row["end_latest"]]
+    told = {
+        "clock": who.clock,
+        "device": who.device,
+        "end_at": None if end is None else instant.to_text(end),
+        "end_latest": max(latest, default=None),
+        "officer": who.officer or row["officer"],
+        "reason": why,
+        "start_at": None if who.start is None else instant.to_text(who.start),
+    }
+    return Happening("released", about(row["id"]), detail=told)
+
+
+def may_go_on(row: search.Row, who: Identity) -> bool:
+    """True when a recording was put aside for a device that nobody knew, and now it is known."""
     waits = row["state"] == State.QUARANTINED and row["problem_code"] == UnknownDevice.code
     return waits and who.problem is None

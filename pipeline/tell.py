@@ -8,7 +8,7 @@ from typing import Any
 
 from evidence import instant
 from evidence.claims import Claims
-from storage.register import dock_rows, ends, jobs, recording_lists, search
+from storage.register import dock_rows, ends, jobs, log_rows, recording_lists, search
 from storage.register.search import Connection, Row
 
 
@@ -70,13 +70,8 @@ def tell_whole(connection: Connection, row: Row, *, cases_seen: Any = None) -> d
             for job in jobs.jobs_of(connection, identifier)
         ],
         "problem_text": row["problem_text"],
-        "originals": [
-            dict(one) | {"facts": json.loads(one["facts"])} for one in search.originals_of(connection, identifier)
-        ],
-        "segment_list": [
-            {name: one[name] for name in ("id", "start", "end", "start_at", "end_at")} | _bounds(row, one)
-            for one in search.segments_of(connection, identifier)
-        ],
+        "originals": tell_originals(connection, identifier),
+        "segment_list": tell_segments(connection, row),
         "derivatives": [
             {name: one[name] for name in ("kind", "sha256", "size_bytes", "removed_at")}
             for one in search.derivatives_of(connection, identifier)
@@ -85,9 +80,7 @@ def tell_whole(connection: Connection, row: Row, *, cases_seen: Any = None) -> d
         "disposal": ends.list_of(connection, identifier),
         "archive": ends.archive_of(connection, identifier),
         "tombstone": _tombstone(connection, identifier),
-        "remarks": [
-            {name: one[name] for name in ("code", "text", "at")} for one in dock_rows.remarks_of(connection, identifier)
-        ],
+        "remarks": tell_remarks(connection, identifier),
         "attachments": [
             {name: one[name] for name in ("role", "name", "sha256", "size_bytes", "signer")}
             for one in dock_rows.attachments_of(connection, identifier)
@@ -100,6 +93,35 @@ def tell_whole(connection: Connection, row: Row, *, cases_seen: Any = None) -> d
             for event in search.events_of(connection, f"recording/{identifier}")
         ],
     }
+
+
+def tell_originals(connection: Connection, recording: str) -> list[dict[str, Any]]:
+    """The originals of a recording, with what was measured of each."""
+    return [dict(one) | {"facts": json.loads(one["facts"])} for one in search.originals_of(connection, recording)]
+
+
+def tell_segments(connection: Connection, row: Row) -> list[dict[str, Any]]:
+    """The segments of a recording, with the bounds of when each truly was."""
+    return [
+        {name: one[name] for name in ("id", "start", "end", "start_at", "end_at")} | _bounds(row, one)
+        for one in search.segments_of(connection, row["id"])
+    ]
+
+
+def tell_remarks(connection: Connection, recording: str) -> list[dict[str, Any]]:
+    """What was noticed of a recording."""
+    rows = dock_rows.remarks_of(connection, recording)
+    return [{name: one[name] for name in ("code", "text", "at")} for one in rows]
+
+
+def tell_events(
+    connection: Connection, stream: str, *, limit: int, after: int | None
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Custody events of a stream behind number `after`, and the number behind which there are more, if there are."""
+    rows = log_rows.events_behind(connection, stream, limit=limit + 1, after=after)
+    names = ("stream", "seq", "kind", "at", "actor", "leaf_index", "leaf_hash", "note")
+    told = [{name: row[name] for name in names} for row in rows[:limit]]
+    return told, told[-1]["seq"] if len(rows) > limit else None
 
 
 def _clock(row: Row) -> dict[str, Any]:

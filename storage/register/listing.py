@@ -90,13 +90,20 @@ def recordings_like(connection: Connection, beginning: str, *, limit: int) -> li
     return all_rows(connection, wanted.order_by(recordings.c.id).limit(limit))
 
 
-def links_page(connection: Connection, case_id: str, *, limit: int | None, after: Place | None = None) -> Page:
-    """Standing links of a case with their segments, by time: at most `limit` (all, without one), behind `after`."""
+def links_page(
+    connection: Connection, case_id: str, *, limit: int | None, after: Place | None = None, seen: Any = None
+) -> Page:
+    """Standing links of a case with their segments, by time: at most `limit` (all, without one), behind `after`.
+
+    `seen`: a condition on the recordings that are linked.
+    """
     wanted = (
         select(case_links, segments.c.number, segments.c.start, segments.c.end, segments.c.start_at)
         .join(segments, segments.c.id == case_links.c.segment)
         .where(case_links.c.case_id == case_id, case_links.c.withdrawn_at.is_(None))
     )
+    if seen is not None:
+        wanted = wanted.where(case_links.c.recording.in_(select(recordings.c.id).where(seen)))
     stretch = Stretch(wanted, segments.c.start_at, case_links.c.segment, is_short=True)
     return page_of(connection, [stretch], limit=limit, after=after)
 

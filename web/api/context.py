@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, Request
 
 from evidence.claims import Claims
+from evidence.note import VerifierKey
 from evidence.steady_clock import Reading
 from pipeline.dock_figures import dock_figures
 from pipeline.ports import Ports
@@ -96,6 +97,8 @@ class Context:
     """What path and time (ns since 1970) of a file say of it: for clients that send no claims."""
     server_keys: tuple[str, ...] = ()
     """The keys that receipts are signed with, as vkeys: what a dock pins when it enrols."""
+    proof_keys: tuple[VerifierKey, ...] = ()
+    """The keys that an auditor needs: of the log, and of records."""
     rates: Rates = field(default_factory=Rates)
     words: Callable[[str, str, str], str] = no_words
     """The sentence for people by language (`en`, `zh-CN`), kind and code; the code where there is none."""

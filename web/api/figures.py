@@ -20,6 +20,11 @@ class Figures:
     under_way_minutes: int
     key_most: int
     answer_most: int
+    verifying_at_once: int
+    verify_most_bytes: int
+    clip_minutes: int
+    clips_at_once: int
+    clips_kept: int
 
 
 @cache
