@@ -17,6 +17,8 @@ from evidence.lifecycle import State
 from pipeline.classify import classify
 from pipeline.ending import UNOBSERVED, Ending, Observer
 from pipeline.ending import Result as Result
+from pipeline.export import failed as export_failed
+from pipeline.export import step as export
 from pipeline.fingerprint import fingerprint
 from pipeline.fixity import fixity
 from pipeline.index import index
@@ -51,7 +53,11 @@ STEPS: Mapping[str, Step] = {
     "classify": classify,
     "index": index,
     "repair": repair,
+    "export": export,
 }
+
+# Steps of another noun than a recording: what is recorded when one has failed for good, from subject, code, reason.
+FAILURES: Mapping[str, Callable[[str, str, str], Happening]] = {"export": export_failed}
 
 # What follows what. Nothing is derived before it is sealed.
 AFTER: Mapping[str, tuple[str, ...]] = {
@@ -225,6 +231,8 @@ def _poisoned(lease: Lease, *, ports: Ports, clock: Clock) -> Ending:
 
 def _aside(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Ending:
     """Close the job and put the recording aside, or flag it when it is too far on to be put aside."""
+    if lease.step in FAILURES:
+        return _given_up(lease, code, text, ports=ports, clock=clock)
     aside = Happening("quarantined", about(lease.subject), facts={"code": code}, detail={"reason": text})
     try:
         rested = ports.register.rest(aside)
@@ -242,3 +250,17 @@ def _aside(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) ->
     except LeaseLost as error:
         return _lost(lease, error, ports=ports)
     return Ending(Result.ASIDE, code, (aside,))
+
+
+def _given_up(lease: Lease, code: str, text: str, *, ports: Ports, clock: Clock) -> Ending:
+    """Close the job of another noun than a recording, and record that it failed."""
+    happening = FAILURES[lease.step](lease.subject, code, text)
+    try:
+        with ports.register.begin() as facts:
+            jobs.kill(facts.connection, lease, code=code, text=text)
+            facts.record(happening, actor=ports.actor, at=clock.now())
+    except LeaseLost as error:
+        return _lost(lease, error, ports=ports)
+    except Unavailable as error:
+        return _put_back(lease, error, ports=ports, clock=clock)
+    return Ending(Result.ASIDE, code, (happening,))

@@ -77,7 +77,7 @@ def test_every_step_can_be_reached_and_none_is_opened_twice() -> None:
     reached = ["fixity"]
     for step in reached:
         reached += flow.AFTER.get(step, ())
-    assert sorted([*reached, "repair"]) == sorted(flow.STEPS)
+    assert sorted([*reached, "repair", "export"]) == sorted(flow.STEPS)
     assert {"seal": (*flow.AFTER_QUARANTINE["seal"], "repair")} == flow.AFTER_DAMAGE
 
 
