@@ -6,10 +6,11 @@ import resource
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from app import clocks
 from app.alone import alone
+from app.media_round import media_round
 from app.operate.lines import Notes
 from app.operate.operation import Operation, operating
 from app.settings import Settings
@@ -71,6 +72,7 @@ def run_server(
             "uploads": _of_uploads(context, app.state.intake),
             "live": _of_live(context),
             "broker": _of_link(link),
+            "media": media_round(context, app.state.media),
         }
         with (
             _rounds(rounds, seen, stop=stop),
@@ -82,6 +84,8 @@ def run_server(
                 seen.pulse.turned("server", _TICK_S)
                 if not server.is_alive():
                     raise ServerUnavailable("the server ended by itself")
+        with suppress(Unavailable):  # then the sum of what was seen is short; that it was seen is on record
+            app.state.media.ledger.flush(ports.register)
     return 0
 
 
@@ -112,6 +116,7 @@ def context_of(settings: Settings, ports: Ports, link: Link, seen: Operation) ->
         read_name=read_name,
         words=word_in,
         sign_in=means_of(settings),
+        is_watermarked=settings.watermark,
         server_keys=(keys.records.verifier_key.to_text(),),
         proof_keys=(keys.log.verifier_key, keys.records.verifier_key),
     )

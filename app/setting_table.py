@@ -89,6 +89,11 @@ SETTINGS: Mapping[str, Setting] = {
         "between; the internet it may ask by HTTPS",
         "",
     ),
+    "watermark": Setting(
+        "EVIDOCK_WATERMARK",
+        "`on`: whoever is shown footage sees their name in every picture; `off`: where a grant asks for it",
+        "off",
+    ),
     "dock_ports": Setting(
         "EVIDOCK_DOCK_PORTS",
         "folder of a dock station with a folder for each port, where its device is mounted",

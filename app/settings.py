@@ -58,6 +58,7 @@ class Settings:
     oidc_client_id: str
     oidc_secret_file: Path | None
     outbound_allow: tuple[str, ...]
+    watermark: bool
     dock_ports: Path
     dock_priority: frozenset[str]
     dock_backup: Path | None
@@ -110,6 +111,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         oidc_client_id=values["oidc_client_id"],
         oidc_secret_file=_path(values["oidc_secret_file"]),
         outbound_allow=tuple(values["outbound_allow"].split()),
+        watermark=_read(told, "watermark", _switch),
         dock_ports=Path(values["dock_ports"]),
         dock_priority=frozenset(values["dock_priority"].split()),
         dock_backup=_path(values["dock_backup"]),

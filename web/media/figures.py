@@ -28,7 +28,6 @@ class Figures:
     waveforms: int
     wait_s: int
     tell_s: int
-    fold_s: int
     keep_days: int
     stretches: int
 
