@@ -49,23 +49,30 @@ def _subject(event: CustodyEvent) -> str:
 
 def _hold_placed(heard: Keeping, event: CustodyEvent) -> None:
     told = {name: event.facts[name] for name in ("noun", "subject")}
-    heard.holds[_subject(event),] = {**told, "lifted_at": None}
+    needs_two = int(event.facts.get("needs_two", False))
+    heard.holds[_subject(event),] = {**told, "needs_two": needs_two, "approval": None, "lifted_at": None}
 
 
 def _hold_lifted(heard: Keeping, event: CustodyEvent) -> None:
-    heard.holds[_subject(event),]["lifted_at"] = instant.to_text(event.at)
+    row = heard.holds[_subject(event),]
+    row |= {"lifted_at": instant.to_text(event.at), "approval": event.facts.get("approval")}
 
 
 def _case_open(heard: Keeping, event: CustodyEvent) -> None:
-    heard.cases[_subject(event),] = {"closed_at": None}
+    heard.cases[_subject(event),] = {"closed_at": None, "restricted": 0}
 
 
 def _case_closed(heard: Keeping, event: CustodyEvent) -> None:
-    heard.cases[_subject(event),] = {"closed_at": event.facts.get("closed_at", instant.to_text(event.at))}
+    row = heard.cases.setdefault((_subject(event),), {"restricted": 0})
+    row["closed_at"] = event.facts.get("closed_at", instant.to_text(event.at))
 
 
 def _reopened(heard: Keeping, event: CustodyEvent) -> None:
     heard.cases[_subject(event),]["closed_at"] = None
+
+
+def _restricted(heard: Keeping, event: CustodyEvent) -> None:
+    heard.cases[_subject(event),]["restricted"] = int(event.facts["is_restricted"])
 
 
 def _condition(event: CustodyEvent) -> tuple[str, str, str]:
@@ -172,6 +179,7 @@ _HEARD: Mapping[str, Callable[[Keeping, CustodyEvent], None]] = {
     "case-linked": _filing,
     "case-opened": _case_opened,
     "case-reopened": _reopened,
+    "case-restricted": _restricted,
     "case-revised": _filing,
     "case-unlinked": _filing,
     "catalog-approved": _catalog_approved,

@@ -15,6 +15,7 @@ from evidence.custody import CustodyEvent, parse_event
 from evidence.errors import IntegrityError
 from evidence.lifecycle import State
 from evidence.note import Verifier, open_note, split_note
+from pipeline.audit.agreements import Agreements
 from pipeline.audit.devices import Devices
 from pipeline.audit.endings import Endings
 from pipeline.audit.keeping import Keeping
@@ -71,6 +72,7 @@ class Told:
     endings: Endings = field(default_factory=Endings)
     keeping: Keeping = field(default_factory=Keeping)
     devices: Devices = field(default_factory=Devices)
+    agreements: Agreements = field(default_factory=Agreements)
 
 
 class Ledger:
@@ -182,6 +184,7 @@ class Ledger:
             self.told.anchors.setdefault(event.anchor, name)
         self.told.keeping.hear(event)
         self.told.devices.hear(event)
+        self.told.agreements.hear(event)
         recording = recording_of(event)
         if recording is not None:
             self._listen_about(recording, event, leaf, order)

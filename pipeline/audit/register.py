@@ -3,7 +3,8 @@
 
 Compared is what names bytes: originals, derivatives, time tokens, tombstones, archives; each recording's state; and
 all that speaks for keeping: item, clocks, locks, holds, cases and what is in them, conditions, appraisals, catalogs;
-and what docks may do and did, who held which device, what was noticed of a recording and came along with it.
+what docks may do and did, who held which device, what was noticed of a recording and came along with it; and users,
+their roles, approvals, grants and members of cases.
 Other rows that are made from details (names, segments) are not compared here: a rebuilt register shows them.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evidence import instant
-from pipeline.audit import devices
+from pipeline.audit import agreements, devices
 from pipeline.audit.ledger import Told
 from pipeline.audit.sheet import Sheet
 from storage.register import dock_rows, ends, search
@@ -34,6 +35,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "case_links": ("segment", "case_id"),
     "catalogs": ("id",),
     **devices.TABLES,
+    **agreements.TABLES,
 }
 
 
@@ -75,6 +77,7 @@ def check_rows(told: Told, rows: Mapping[str, Sequence[Row]], *, sheet: Sheet) -
         "time_tokens": _tokens(told),
         "tombstones": _tombstones(told),
         **told.devices.rows,
+        **told.agreements.rows,
         "clock_readings": devices.expected_readings(told.devices, rows.get("clock_readings", ())),
         "archives": {
             (name,): {"place": one.place, "storage_class": one.storage_class}

@@ -8,6 +8,8 @@ from pathlib import Path
 from evidence.errors import IntegrityError, NotFound, SourceUnavailable
 from evidence.ids import stream_of
 from evidence.verdict import CheckReport
+from pipeline.audit import agreements
+from pipeline.audit.agreed import check_agreements
 from pipeline.audit.checkpoints import Checkpoints, check_anchors, check_tokens, spare_tokens
 from pipeline.audit.clip import verify_clip
 from pipeline.audit.devices import check_attachments, check_devices
@@ -51,8 +53,10 @@ def verify_all(ports: Ports, *, progress: Progress = unheard) -> CheckReport:
     check_disposals(ledger.told, sheet=sheet)
     try:
         read_filings(ledger.told.keeping, partial(read_detail, sheet=sheet))
+        agreements.read_filings(ledger.told.agreements, partial(read_detail, sheet=sheet))
     except IntegrityError as error:
-        sheet.blame("cases", error.code, error.message)
+        sheet.blame("details", error.code, error.message)
+    check_agreements(ledger.told.agreements, sheet=sheet)
     check_rows(ledger.told, rows, sheet=sheet)
     # (3) From the records to the store, (4) and from the store to the records.
     checkpoints = Checkpoints(ports, sheet)
