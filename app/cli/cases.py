@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app import clocks
-from app.cli import case_changes, case_fields, case_import, case_links
+from app.cli import case_access, case_changes, case_fields, case_import, case_links
 from app.cli.case_fields import Number
 from app.cli.case_words import lines_of
 from app.cli.pages import After, Limit, following, place, print_page
@@ -129,3 +129,6 @@ app.command("delay")(case_changes.delay)
 app.command("condition")(case_changes.condition)
 app.command("import")(case_import.import_file)
 app.command("pull")(case_import.pull_feed)
+app.command("restrict")(case_access.restrict)
+app.command("unrestrict")(case_access.unrestrict)
+app.add_typer(case_access.members, name="member")

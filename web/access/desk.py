@@ -111,6 +111,16 @@ class Desk:
             if not self._is_closed:
                 self._ensure()
 
+    def fold_now(self) -> None:
+        """Put on record what was counted of strangers so far.
+
+        Raises:
+            RegisterUnavailable: it stays counted.
+        """
+        with self._lock:
+            self._fold_at = self.monotonic()
+        self._fold()
+
     def close(self) -> None:
         """Put on record what still waits, then end; whoever comes later is refused. Safe to repeat."""
         with self._lock:

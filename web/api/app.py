@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 
 from web.access.desk import Desk
 from web.api import (
+    accesses,
     alarms,
     approvals,
     case_papers,
@@ -22,6 +23,7 @@ from web.api import (
     log,
     me,
     media,
+    members,
     offers,
     oidc,
     openapi,
@@ -34,6 +36,7 @@ from web.api import (
     sign_in_links,
     users,
     verify,
+    webhooks,
 )
 from web.api.addresses import PlainAddresses
 from web.api.axis import routes as axis
@@ -57,9 +60,12 @@ ROUTERS: Sequence[APIRouter] = (
     dockings.router,
     alarms.router,
     axis.router,
+    accesses.router,
+    members.router,
     sign_in.router,
     sign_in_links.router,
     oidc.router,
+    webhooks.router,
     me.router,
     credentials.router,
     users.router,
