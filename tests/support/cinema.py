@@ -80,9 +80,9 @@ def film(path: Path, *, seconds: int = SECONDS) -> Path:
 
 
 @contextmanager
-def cinema(folder: Path, **changed: Any) -> Iterator[Cinema]:
+def cinema(folder: Path, *, register_url: str = "", **changed: Any) -> Iterator[Cinema]:
     """A running one, gone at the end; `changed` are other values of the server's context."""
-    with open_home(folder / "home") as home, hall_of_people(home, **changed) as hall:
+    with open_home(folder / "home", register_url=register_url) as home, hall_of_people(home, **changed) as hall:
         path = folder / "card" / HOSTILE_NAME
         path.parent.mkdir()
         recording = home.ingest_one(film(path), officer=OFFICER)["id"]
