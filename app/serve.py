@@ -14,7 +14,7 @@ from app.media_round import media_round
 from app.operate.lines import Notes
 from app.operate.operation import Operation, operating
 from app.settings import Settings
-from app.signing_in import means_of
+from app.signing_in import means_of, outbound_of
 from app.wiring import check_packages, open_keys, wired
 from app.words import word_in
 from devices.makers.registry import read_claims
@@ -28,6 +28,7 @@ from web.api.app import create_app
 from web.api.context import Context
 from web.api.limits import shipped_limits
 from web.api.sessions import Sessions
+from web.outbound.telling import Teller
 from web.server.certificate import Identity, brought, own
 from web.server.listening import bound, listening
 from web.tus.intake import Intake
@@ -37,7 +38,7 @@ from workers.rounds import Round, Rounds
 GRACE_S = 8.0
 _TICK_S = 0.5
 _OPEN_FILES = 65_536
-_SWEEP_S, _LIVE_S, _LINK_S = 60.0, 5.0, 2.0
+_SWEEP_S, _LIVE_S, _LINK_S, _TELL_S = 60.0, 5.0, 2.0, 2.0
 
 
 def run_server(
@@ -72,6 +73,7 @@ def run_server(
             "uploads": _of_uploads(context, app.state.intake),
             "live": _of_live(context),
             "broker": _of_link(link),
+            "webhooks": _of_webhooks(context),
             "media": media_round(context, app.state.media),
         }
         with (
@@ -116,6 +118,7 @@ def context_of(settings: Settings, ports: Ports, link: Link, seen: Operation) ->
         read_name=read_name,
         words=word_in,
         sign_in=means_of(settings),
+        outbound=outbound_of(settings),
         is_watermarked=settings.watermark,
         server_keys=(keys.records.verifier_key.to_text(),),
         proof_keys=(keys.log.verifier_key, keys.records.verifier_key),
@@ -187,6 +190,17 @@ def _of_live(context: Context) -> Round:
             context.note("live-ended", f"{recording} came in while it was recorded", recording=recording)
             context.hint(f"fixity:{recording}")
         return _LIVE_S
+
+    return once
+
+
+def _of_webhooks(context: Context) -> Round:
+    outbound, box = context.outbound, context.sign_in.box
+    assert outbound is not None and box is not None  # noqa: S101, PT018 - context_of put them there
+    teller = Teller(context.ports, outbound, box, context.now, context.note)
+
+    def once() -> float:
+        return 0.0 if teller.once() else _TELL_S
 
     return once
 

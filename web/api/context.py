@@ -17,6 +17,7 @@ from pipeline.received import ReceivedFiles
 from web.api.limits import Limits
 from web.api.rates import Rate
 from web.api.sessions import Sessions
+from web.outbound.client import Outbound
 from web.signin.figures import shipped_figures
 from web.signin.means import Means
 
@@ -104,6 +105,8 @@ class Context:
     """The sentence for people by language (`en`, `zh-CN`), kind and code; the code where there is none."""
     sign_in: Means = field(default_factory=Means)
     """What people are signed in with."""
+    outbound: Outbound | None = None
+    """What others are asked and told with; None: nobody is."""
     is_watermarked: bool = False
     """True: whoever is shown pictures sees their own name in them, whatever a grant says."""
 

@@ -55,6 +55,17 @@ class Outbound:
             except (httpx2.HTTPError, httpx2.StreamError) as error:
                 raise ServerUnavailable(f"no answer from {url[:200]}: {type(error).__name__}") from error
 
+    def check(self, url: str) -> None:
+        """Return when a URL may be asked, as its name is resolved now.
+
+        Raises:
+            NotAllowed, ServerUnavailable: as `ask`.
+        """
+        try:
+            self.gate.address_of(httpx2.URL(url))
+        except httpx2.InvalidURL as error:
+            raise NotAllowed("not a URL that can be asked") from error
+
     def _body(self, answer: httpx2.Response) -> bytes:
         gathered = bytearray()
         for block in answer.iter_bytes():
