@@ -39,7 +39,7 @@ def same_person_rows(connection: Connection, officer: str | None, issuer: str | 
     same = []
     if officer is not None:
         same.append(users.c.officer == officer)
-    if issuer is not None:
+    if issuer is not None and subject is not None:  # whoever was never there yet is nobody there
         same.append(and_(users.c.issuer == issuer, users.c.subject == subject))
     return all_rows(connection, select(users).where(or_(*same)).order_by(users.c.id)) if same else []
 

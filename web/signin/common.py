@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from string import punctuation
 
 import yaml
 
@@ -20,7 +21,8 @@ _AS_LETTERS = tuple(
     for one in "il"
 )
 _ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxyz", "1qaz2wsx3edc4rfv5tgb6yhn")
-_AROUND = re.compile(r"^[^a-z]+|[^a-z]+$")
+_DRESS = "0123456789" + punctuation + " "
+_EDGE = 2  # so many digits at either end may be letters
 _SHORTEST_KNOWN = 3
 _FEW = 4  # so few different characters are no secret, however long
 
@@ -48,12 +50,13 @@ def _is_row(text: str) -> bool:
 
 
 def _undressed(text: str) -> set[str]:
-    """What is left of a text without what stands around its letters, and with letters for what is written like one."""
-    found = {_AROUND.sub("", text)}
-    for letters in _AS_LETTERS:
-        found |= {_AROUND.sub("", text.translate(letters)), _AROUND.sub("", text).translate(letters)}
-    # A name in Chinese has no such letters.
-    return {one for one in found if one} | {text}
+    """What a text may be a dress of: less of what stands around its letters, with letters for what is read as one."""
+    first = len(text) - len(text.lstrip(_DRESS))
+    last = len(text.rstrip(_DRESS))
+    # A digit at the edge may be dress, or the last letter of the word: both are tried.
+    starts, ends = range(max(0, first - _EDGE), first + 1), range(last, min(len(text), last + _EDGE) + 1)
+    bare = {text} | {text[start:end] for start in starts for end in ends if start < end}
+    return bare | {one.translate(letters) for one in bare for letters in _AS_LETTERS}
 
 
 def _is_made_of(text: str, words: frozenset[str]) -> bool:
