@@ -7,7 +7,7 @@ import pytest
 
 from evidence.errors import BadInput
 from evidence.people import fold_login, looks_like
-from web.signin.common import is_common
+from web.signin.tried_first import is_tried_first
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_logins_that_differ_or_are_the_same_are_not(one: str, other: str) -> Non
     ],
 )  # fmt: skip
 def test_passwords_that_are_tried_first_are_known(password: str) -> None:
-    assert is_common(password)
+    assert is_tried_first(password)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_passwords_that_are_tried_first_are_known(password: str) -> None:
     ["three quiet herons at noon", "correct horse battery staple", "jH7!kdm2Lq9z", "七只白鹭在黄昏时飞过湖面"],
 )
 def test_passwords_of_ones_own_are_not(password: str) -> None:
-    assert not is_common(password)
+    assert not is_tried_first(password)
 
 
 def test_what_is_known_of_a_person_is_no_password_of_theirs() -> None:
-    assert is_common("lihua-1990-lihua", known=["lihua"])
-    assert not is_common("lihua-1990-lihua")
+    assert is_tried_first("lihua-1990-lihua", known=["lihua"])
+    assert not is_tried_first("lihua-1990-lihua")
 
 
 def test_the_rule_knows_more_passwords_than_the_lists_that_are_asked_for() -> None:
@@ -82,4 +82,4 @@ def test_the_rule_knows_more_passwords_than_the_lists_that_are_asked_for() -> No
     }
 
     assert len(tried) > 3000 * 0.8
-    assert [one for one in tried if not is_common(one)] == []
+    assert [one for one in tried if not is_tried_first(one)] == []

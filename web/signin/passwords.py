@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from evidence.errors import BadInput, Overloaded
-from web.signin.common import is_common
+from web.signin.tried_first import is_tried_first
 from web.signin.figures import Figures, shipped_figures
 
 _PATIENCE_S = 10.0
@@ -50,7 +50,7 @@ class Passwords:
             beside = f", or {told.password_least} beside a second factor" if is_alone else ""
             words = f"a password has {least} to {told.password_most} characters{beside}"
             raise BadInput(f"{words}: several words are easy to remember", field="password")
-        if is_common(password, known=known):
+        if is_tried_first(password, known=known):
             raise BadInput("this password is among those that are tried first: choose another", field="password")
 
     def hash(self, password: str) -> str:

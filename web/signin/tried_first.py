@@ -15,7 +15,7 @@ from string import punctuation
 
 import yaml
 
-_DATA = Path(__file__).parents[1] / "data" / "common_passwords.yaml"
+_DATA = Path(__file__).parents[1] / "data" / "tried_first.yaml"
 _AS_LETTERS = tuple(
     str.maketrans({"0": "o", "1": one, "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": one})
     for one in "il"
@@ -32,8 +32,8 @@ def _words() -> frozenset[str]:
     return frozenset(yaml.safe_load(_DATA.read_text("utf-8"))["words"].split())
 
 
-def is_common(password: str, *, known: Iterable[str] = ()) -> bool:
-    """True when a password is among those tried first. `known`: what others know of the person, such as the login."""
+def is_tried_first(password: str, *, known: Iterable[str] = ()) -> bool:
+    """True when a password is among those that are tried first. `known`: what others know of the person, such as the login."""
     folded = password.casefold()
     if len(set(folded)) <= _FEW or _is_row(folded):
         return True
