@@ -6,7 +6,7 @@ import resource
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 from app import clocks
 from app.alone import alone
@@ -14,6 +14,7 @@ from app.media_round import media_round
 from app.operate.lines import Notes
 from app.operate.operation import Operation, operating
 from app.settings import Settings
+from app.sign_in_round import sign_in_round, tell_last_tries
 from app.signing_in import means_of, outbound_of
 from app.wiring import check_packages, open_keys, wired
 from app.words import word_in
@@ -75,8 +76,10 @@ def run_server(
             "broker": _of_link(link),
             "webhooks": _of_webhooks(context),
             "media": media_round(context, app.state.media),
+            "sign-in": sign_in_round(context),
         }
         with (
+            closing(app.state.desk),  # what was counted of strangers is put on record when nobody is answered any more
             _rounds(rounds, seen, stop=stop),
             listening(app, listener, identity=identity, grace_s=grace_s) as server,
         ):
@@ -86,6 +89,7 @@ def run_server(
                 seen.pulse.turned("server", _TICK_S)
                 if not server.is_alive():
                     raise ServerUnavailable("the server ended by itself")
+        tell_last_tries(context)
         with suppress(Unavailable):  # then the sum of what was seen is short; that it was seen is on record
             app.state.media.ledger.flush(ports.register)
     return 0
@@ -115,6 +119,7 @@ def context_of(settings: Settings, ports: Ports, link: Link, seen: Operation) ->
         admit=admit,
         hint=hint,
         note=seen.notes.note,
+        read_clock=lambda: clocks.reading(ports.place),
         read_name=read_name,
         words=word_in,
         sign_in=means_of(settings),

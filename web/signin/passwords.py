@@ -13,8 +13,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from evidence.errors import BadInput, Overloaded
-from web.signin.tried_first import is_tried_first
 from web.signin.figures import Figures, shipped_figures
+from web.signin.tried_first import is_tried_first
 
 _PATIENCE_S = 10.0
 

@@ -33,7 +33,7 @@ def _words() -> frozenset[str]:
 
 
 def is_tried_first(password: str, *, known: Iterable[str] = ()) -> bool:
-    """True when a password is among those that are tried first. `known`: what others know of the person, such as the login."""
+    """True for a password that is tried first. `known`: what others know of the person, such as the login."""
     folded = password.casefold()
     if len(set(folded)) <= _FEW or _is_row(folded):
         return True
