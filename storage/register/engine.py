@@ -87,7 +87,7 @@ def as_ours() -> Iterator[None]:
         if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _NOT_ALLOWED:
             raise RegisterUnavailable(f"the register cannot be used now: {_words(error)}") from error
         # SQLite says so of a damaged file, and of a disk that could not be read for a moment.
-        if str(getattr(error.orig, "sqlite_errorname", "")).startswith("SQLITE_CORRUPT"):
+        if str(getattr(error.orig, "sqlite_errorname", "")).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             advice = "if it stays so, run `evidock doctor --rebuild-register`"
             raise RegisterUnavailable(f"the register cannot be read: {_words(error)}; {advice}") from error
         raise

@@ -25,6 +25,7 @@ from pipeline.people import register_officer
 from pipeline.ports import Ports
 from pipeline.received import ReceivedFiles
 from pipeline.units import register_unit
+from storage.secret_box import SecretBox
 from tests.support.home import NOON, Home, track
 from web.api.app import create_app
 from web.api.context import Context
@@ -32,6 +33,7 @@ from web.api.limits import shipped_limits
 from web.api.sessions import Sessions
 from web.server.listening import bound, listening
 from web.signin.figures import shipped_figures
+from web.signin.means import Means
 from web.signin.sessions import open_session
 
 OURS, THEIRS = "01", "02"
@@ -110,6 +112,7 @@ def context_for(home: Home, **changed: Any) -> Context:
         "monotonic": time.monotonic,
         "admit": lambda size_bytes: None,
         "hint": lambda job: None,
+        "sign_in": Means(box=SecretBox.create_or_load(home.settings.home / "keys", chance=home.ports.chance)),
     }
     return Context(**told | changed)
 

@@ -131,7 +131,7 @@ def _openssl(hall: Hall, text: str, folder: Path) -> bool:
     openssl pkeyutl -verify -rawin -pubin -inkey key.pem -in note.text -sigfile note.sig
     """
     (folder / "note").write_text(text)
-    return subprocess.run(["bash", "-c", script, "-", key], cwd=folder, capture_output=True).returncode == 0
+    return subprocess.run(["/bin/bash", "-c", script, "-", key], cwd=folder, capture_output=True).returncode == 0
 
 
 def test_a_member_is_let_in_and_out_of_a_restricted_case(hall: Hall) -> None:
