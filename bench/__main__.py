@@ -21,7 +21,19 @@ from bench.hashing import measure_hashing
 from bench.ingest import measure_ingest
 from bench.linking.measure import measure_linking
 from bench.overhead import measure_overhead
-from bench.report import DOCKS, LINKING, RETENTION, SCALE, SPINE, Circumstances, print_result, write_json, write_page
+from bench.players.measure import Crowd, measure_players
+from bench.report import (
+    DOCKS,
+    LINKING,
+    PLAYERS,
+    RETENTION,
+    SCALE,
+    SPINE,
+    Circumstances,
+    print_result,
+    write_json,
+    write_page,
+)
 from bench.result import Result
 from bench.retention.sweeping import measure_sweep
 from bench.scale.docks import Load, measure_docks
@@ -54,6 +66,7 @@ DOCKS_RUNS: Mapping[str, Measure] = {
     "receipts": lambda folder: measure_receipts(folder, repeats=3),
     "passes": lambda folder: measure_passes(folder, repeats=5),
 }
+PLAYERS_RUNS: Mapping[str, Measure] = {"players": lambda folder: measure_players(folder, crowd=Crowd())}
 # A look in a few minutes, at sizes that say little: nothing is written.
 BRIEF_RUNS: Mapping[str, Measure] = {
     "register": lambda _: measure_register(sizes=(300, 1_000, 3_000), rounds=50),
@@ -67,6 +80,7 @@ SUITES = {
     "retention": (RETENTION_RUNS, RETENTION),
     "linking": (LINKING_RUNS, LINKING),
     "docks": (DOCKS_RUNS, DOCKS),
+    "players": (PLAYERS_RUNS, PLAYERS),
 }
 
 
@@ -76,7 +90,7 @@ def main() -> int:
     console = Console()
     load, began = os.getloadavg()[0], time.monotonic()
     try:
-        runs = BRIEF_RUNS if wanted.brief else SUITES[wanted.suite][0]
+        runs = _runs(wanted)
         results = [_run(name, runs[name], console) for name in wanted.only or runs]
     except EvidockError as error:
         console.print(f"[red]{error.code}[/]: {error.message}", highlight=False)
@@ -90,6 +104,12 @@ def main() -> int:
     return 0
 
 
+def _runs(wanted: argparse.Namespace) -> Mapping[str, Measure]:
+    if wanted.minutes is not None:
+        return {"players": lambda folder: measure_players(folder, crowd=Crowd(seconds=60.0 * wanted.minutes))}
+    return BRIEF_RUNS if wanted.brief else SUITES[wanted.suite][0]
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, beside known tools.")
     parser.add_argument(
@@ -101,9 +121,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--brief", action="store_true", help="scale in a few minutes, at small sizes; nothing is written"
     )
+    parser.add_argument("--minutes", type=float, help="how long players watch (else one minute)")
     wanted = parser.parse_args()
     if strange := set(wanted.only or ()) - set(SUITES[wanted.suite][0]):
         parser.error(f"{wanted.suite} has no {', '.join(sorted(strange))}")
+    if wanted.minutes is not None and (wanted.suite != "players" or wanted.minutes <= 0):
+        parser.error("only players watch for some minutes")
     if wanted.brief and wanted.suite != "scale":
         parser.error("only scale can be brief")
     return wanted

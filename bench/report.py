@@ -52,6 +52,13 @@ Written by `make bench ARGS=docks`, which measures everything anew, prints these
 disk: `fsync` in memory costs nothing. Trust the ratios: both sides of each were measured in turn, in one run.
 """
 
+PLAYERS = """# How many watch at once
+
+Written by `python -m bench players`, which measures anew, prints this table and writes this page and
+[players.json](players.json). `--minutes 20` has them watch for longer; a minute says little about memory.
+The numbers are this machine's on that day.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
