@@ -4,6 +4,7 @@
 0 done or proven, 1 evidence does not hold, 2 undecidable, 3 input unacceptable, 75 try later, 77 refused.
 """
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
@@ -82,6 +83,8 @@ def run() -> None:
     asked = sys.argv[1:2]
     try:
         check_packages()
+        if _asks_a_server(sys.argv[1:]):
+            return
         line = command_line(asked if asked and asked[0] in COMMANDS else COMMANDS)
         line(prog_name="evidock")
     except EvidockError as error:
@@ -89,3 +92,15 @@ def run() -> None:
     except KeyboardInterrupt:
         err.print("interrupted; nothing is lost: run the command again")
         sys.exit(130)
+
+
+def _asks_a_server(arguments: list[str]) -> bool:
+    """True when a server was named, and was asked."""
+    if not os.environ.get("EVIDOCK_SERVER") and not any(one.startswith("--server") for one in arguments):
+        return False
+    from app.cli import remote  # only who asks a server loads what that takes
+
+    if not remote.names_a_server(arguments):
+        return False
+    remote.run(arguments)
+    return True
