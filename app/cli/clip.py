@@ -2,7 +2,6 @@
 """This is where `evidock clip` is: an exact clip of a recording, or of all that a case has of a time, with proof."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,14 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from app import clocks
-from app.cli.clip_series import files_of, spans_of
 from app.cli.session import AsJson, Home, out, report, session
 from app.settings import Settings
 from app.wiring import open_keys
-from evidence import instant, media_time
+from evidence import media_time
 from evidence.errors import BadInput
-from evidence.lifecycle import State
 from evidence.media_time import Span
+from pipeline import clip_wanted
 from pipeline.clip import Clip
 from pipeline.clip import clip as cut_clip
 from pipeline.ports import Ports
@@ -77,18 +75,7 @@ def _serve(wanted: _Wanted, ports: Ports, settings: Settings) -> Clip:
 def _of_recording(recording: str, start: str, end: str, file: Path, ports: Ports) -> list[_Wanted]:
     """The clip that is asked for; several, when the time runs over the seams of a capture in several files."""
     with ports.register.view() as connection:
-        row = search.recording(connection, recording)
-        files = files_of(connection, recording)
-    if len(files) > 1 and "T" in start and "T" in end:
-        moments = instant.from_text(start), instant.from_text(end)
-        covering = [(one["id"], span) for one, _ in files if (span := _part(one, *moments)) is not None]
-    elif len(files) > 1:
-        covering = spans_of(files, Span(_position(start, row), _position(end, row)))
-    else:
-        covering = []
-    if not covering:  # as it is told by the one that was named
-        covering = [(recording, Span(_position(start, row), _position(end, row)))]
-    return _numbered(covering, file)
+        return _numbered(clip_wanted.of_recording(connection, recording, start, end), file)
 
 
 def _numbered(covering: list[tuple[str, Span]], file: Path) -> list[_Wanted]:
@@ -99,48 +86,13 @@ def _numbered(covering: list[tuple[str, Span]], file: Path) -> list[_Wanted]:
     ]
 
 
-def _position(text: str, row: search.Row) -> Fraction:
-    """Media time of an offset, or of an instant by the recording's start."""
-    if "T" not in text:
-        return media_time.parse_offset(text)
-    if row["start_at"] is None:
-        raise BadInput(f"the start of {row['id']} is not known: give offsets such as 00:31.5")
-    return max(Fraction(0), _seconds(instant.from_text(text) - instant.from_text(row["start_at"])))
-
-
-def _seconds(length: timedelta) -> Fraction:
-    return Fraction(length // timedelta(microseconds=1), 1_000_000)
-
-
 def _of_case(case: str, start: str, end: str, file: Path, ports: Ports) -> list[_Wanted]:
-    first, last = _instant(start), _instant(end)
+    if "T" not in start or "T" not in end:
+        raise BadInput("with --case give instants such as 2026-06-19T10:05:00+08:00, not offsets")
     with ports.register.view() as connection:
         linked = search.links_of_case(connection, search.case(connection, case)["id"])
-        found = [search.recording(connection, one) for one in sorted({link["recording"] for link in linked})]
-    # What was disposed of is no part of the case's time any more; `case show` still names it.
-    rows = [row for row in found if row["state"] not in (State.DISPOSING, State.DISPOSED)]
-    rows.sort(key=lambda row: (row["start_at"] or "", row["id"]))  # numbered as they were filmed
-    spans = [(row["id"], _part(row, first, last)) for row in rows]
-    covering = [(identifier, span) for identifier, span in spans if span is not None]
-    if not covering:
-        raise BadInput(f"case {case} has no moving pictures or sound between {start} and {end}")
-    return _numbered(covering, file)
-
-
-def _instant(text: str) -> datetime:
-    if "T" not in text:
-        raise BadInput("with --case give instants such as 2026-06-19T10:05:00+08:00, not offsets")
-    return instant.from_text(text)
-
-
-def _part(row: search.Row, first: datetime, last: datetime) -> Span | None:
-    """The span of a recording that lies in `[first, last)`; None when it has none, or nothing that can be cut."""
-    if row["kind"] not in ("video", "audio") or row["start_at"] is None or row["duration"] is None:
-        return None
-    begin = instant.from_text(row["start_at"])
-    start = max(Fraction(0), _seconds(first - begin))
-    end = min(Fraction(row["duration"]), _seconds(last - begin))
-    return Span(start, end) if start < end else None
+        rows = [search.recording(connection, one) for one in sorted({link["recording"] for link in linked})]
+    return _numbered(clip_wanted.of_case(case, rows, start, end), file)
 
 
 def _told(made: Clip) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.cli.clip_series import spans_of
 from devices.simulator.filming import TINY
 from evidence.media_time import Span
+from pipeline.clip_series import spans_of
 from storage.register import dock_rows
 from tests.support.cameras import CAMERA
 from tests.support.command import evidock

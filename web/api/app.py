@@ -12,6 +12,7 @@ from web.api import (
     approvals,
     case_papers,
     cases,
+    clips,
     credentials,
     dockings,
     enrolments,
@@ -43,6 +44,7 @@ from web.api.axis import routes as axis
 from web.api.axis.clips import Objects
 from web.api.bodies import SmallBodies
 from web.api.context import Context
+from web.clips.room import ClipRoom
 from web.guard.headers import StrictHeaders
 from web.guard.hosts import OwnHosts
 from web.media.room import MediaRoom
@@ -80,6 +82,7 @@ ROUTERS: Sequence[APIRouter] = (
     search.router,
     cases.router,
     case_papers.router,
+    clips.router,
     log.router,
     verify.router,
 )
@@ -99,6 +102,7 @@ def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> F
     app.state.desk = Desk(context.ports.register, now=context.now, monotonic=context.monotonic)
     app.state.intake = Intake(context)
     app.state.media = MediaRoom(context.ports)
+    app.state.clips = ClipRoom(context.ports.received.with_name("clips"))
     app.state.axis = Objects(context, app.state.intake)
     for router in routers:
         app.include_router(router, responses=dict(problems.PROBLEMS), tags=list(openapi.tags_of(router.tags)))
