@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ import pytest
 from sqlalchemy import update
 
 from app import clocks
+from evidence.errors import Overloaded
 from pipeline.ports import Ports
 from storage import layout
 from storage.register.schema_doors import media_tokens
@@ -21,6 +23,7 @@ from tests.support.cinema import Cinema, cinema
 from tests.support.people import Person
 from tests.support.servers import until
 from web.media.headers import attachment, clean_name, type_of
+from web.media.kept import Kept
 from web.media.ranges import Part, wanted
 from web.media.seen import joined
 
@@ -112,6 +115,27 @@ def test_a_page_is_never_told_to_be_a_page() -> None:
 def test_stretches_are_joined_and_never_more_than_may_be_kept() -> None:
     assert joined([(5, 9), (0, 3), (3, 5), (20, 20)], most=10) == [(0, 9)]
     assert joined([(0, 1), (2, 3), (10, 11)], most=2) == [(0, 3), (10, 11)]
+
+
+def test_of_many_who_ask_for_the_same_one_has_it_made_and_too_many_are_told_at_once() -> None:
+    made, begun, go_on = list[int](), threading.Event(), threading.Event()
+    kept: Kept[int] = Kept(4, making=1, waiting=1, wait_s=20)
+
+    def slow() -> int:
+        begun.set()
+        assert go_on.wait(20)
+        made.append(1)
+        return 7
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(kept.get, "film", slow)
+        assert begun.wait(20)
+        second = threads.submit(kept.get, "film", slow)
+        until(lambda: kept.inside == 2, "the second waits")
+        with pytest.raises(Overloaded):
+            kept.get("film", slow)
+        go_on.set()
+        assert (first.result(), second.result(), made) == (7, 7, [1])
 
 
 # --- over the wire ----------------------------------------------------------------------------

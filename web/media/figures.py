@@ -27,6 +27,7 @@ class Figures:
     waveforms_kept: int
     waveforms: int
     wait_s: int
+    waiting: int
     tell_s: int
     keep_days: int
     stretches: int

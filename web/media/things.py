@@ -58,11 +58,20 @@ class Things:
         self._ports, self._figures = ports, figures
         wait_s = figures.wait_s
         self._plans: Kept[Plan] = Kept(
-            figures.plans_kept, making=1, wait_s=wait_s, cost=lambda one: one.cost, costs=_SAMPLES_KEPT
+            figures.plans_kept,
+            making=1,
+            waiting=3 * figures.waiting,
+            wait_s=wait_s,
+            cost=lambda one: one.cost,
+            costs=_SAMPLES_KEPT,
         )
-        self._types: Kept[str] = Kept(4096, making=figures.readers, wait_s=wait_s)
-        self._waves: Kept[bytes] = Kept(figures.waveforms_kept, making=figures.waveforms, wait_s=wait_s)
-        self._marks: Kept[Marked] = Kept(figures.marks_kept, making=figures.marking, wait_s=wait_s)
+        self._types: Kept[str] = Kept(4096, making=figures.readers, waiting=3 * figures.waiting, wait_s=wait_s)
+        self._waves: Kept[bytes] = Kept(
+            figures.waveforms_kept, making=figures.waveforms, waiting=figures.waiting, wait_s=wait_s
+        )
+        self._marks: Kept[Marked] = Kept(
+            figures.marks_kept, making=figures.marking, waiting=figures.waiting, wait_s=wait_s
+        )
         self._makers: Mapping[str, Mapping[str, Callable[[Leave], Thing]]] = {
             "proxy": {_PROXY: self._object, hls.PLAYLIST: self._playlist, hls.INIT: self._init},
             "thumbnails": {
