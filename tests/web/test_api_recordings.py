@@ -2,6 +2,9 @@
 """This is where recordings, cases and the log are asked over HTTP by people who may see some, all or none of them."""
 
 import json
+import os
+import re
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +18,7 @@ from storage.register import search
 from storage.register.publisher import publish
 from storage.signing import verifier_of
 from tests.support.home import open_home
+from tests.support.nursery import ROOT
 from tests.support.people import Hall, hall_of_people
 
 
@@ -281,3 +285,26 @@ def test_every_role_meets_an_answer_and_none_a_defect(hall: Hall) -> None:
 def new_case(number: str, **more: object) -> dict[str, object]:
     told: dict[str, object] = {"number": number, "officers": ["7"]}
     return told | {"from": "2020-01-01T00:00:00Z", "to": "2020-01-01T01:00:00Z"} | more
+
+
+def test_every_example_of_the_page_about_the_api_runs_as_it_is_written(hall: Hall) -> None:
+    page = (ROOT / "docs" / "operate" / "api.md").read_text("utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    settings = {
+        "EVIDOCK": str(hall.nobody.base_url).rstrip("/"),
+        "KEY": hall["service"].headers["Authorization"].removeprefix("Bearer "),
+        "SESSION": hall["investigator"].headers["Cookie"],
+        "RECORDING": hall.recordings["own"],
+    }
+    told = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks)],  # noqa: S607 - whichever the machine has
+        env={"PATH": os.environ["PATH"], **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert told.returncode == 0, told
+    assert len(blocks) == 4
+    assert "304" in told.stdout
+    assert '"verdict":"proven"' in told.stdout
+    assert '"number":"2026-018"' in told.stdout
