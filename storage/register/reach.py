@@ -26,6 +26,8 @@ from storage.register.schema import (
     recordings,
 )
 
+BREAK_GLASS = "break-glass"
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
@@ -123,6 +125,23 @@ def case(connection: Connection, number_or_id: str, sight: Sight) -> Row:
     return row
 
 
+def broken_glass(connection: Connection, identifier: str, sight: Sight) -> str | None:
+    """The grant that broke glass, where a recording is seen by nothing but such a one."""
+    if sight.reach is not Reach.GRANTED:
+        return None
+    of_cases = select(case_links.c.case_id).where(
+        case_links.c.recording == identifier, case_links.c.withdrawn_at.is_(None)
+    )
+    named = or_(
+        and_(grants.c.noun == "recording", grants.c.subject == identifier),
+        and_(grants.c.noun == "case", grants.c.subject.in_(of_cases)),
+    )
+    wanted = select(grants.c.id, grants.c.what).where(_stands(sight), named)
+    kinds = {row.what: row.id for row in connection.execute(wanted)}
+    glass = kinds.pop(BREAK_GLASS, None)
+    return None if kinds else glass
+
+
 # --- parts ----------------------------------------------------------------------------------------
 
 
@@ -178,9 +197,13 @@ def _recordings_of_own(sight: Sight) -> list[Select[Any]]:
 
 
 def _granted(sight: Sight, noun: str) -> Select[Any]:
-    return select(grants.c.subject).where(
+    return select(grants.c.subject).where(grants.c.noun == noun, _stands(sight))
+
+
+def _stands(sight: Sight) -> ColumnElement[bool]:
+    """Grants of the person that serve the act, now."""
+    return and_(
         grants.c.user == sight.actor.name,
-        grants.c.noun == noun,
         grants.c.what.in_(sorted(sight.grants)),
         grants.c.from_at <= sight.now,
         grants.c.until_at > sight.now,

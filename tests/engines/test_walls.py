@@ -2,6 +2,7 @@
 """The second wall: PostgreSQL itself shows a person no more than they may see, when a question forgot to ask."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ from sqlalchemy import Table, select, text
 
 from evidence import instant
 from evidence.access import Reach, kinds_of_grant, reach_of
+from pipeline import memberships
+from pipeline.casework import link
 from storage.register import reach, schema
 from storage.register.reach import Sight
 from storage.register.roles import prepare_register
+from tests.support.grants import give
 from tests.support.home import NOON, open_home
 from tests.support.people import Hall, Person, hall_of_people
 from tests.support.postgres import SERVICE, shared_postgres
@@ -93,3 +97,30 @@ def test_the_owner_of_the_tables_stands_before_the_wall_too(hall: Hall) -> None:
     with hall.home.ports.register.view() as connection:
         forced = connection.execute(text("SELECT relname FROM pg_class WHERE relforcerowsecurity"))
         assert set(forced.scalars()) == {table.name for table in WALLED}
+
+
+def test_both_walls_agree_when_people_join_link_and_are_granted(hall: Hall) -> None:
+    ports, now = hall.home.ports, hall.app.state.context.now()
+    memberships.add_member("A-restricted", "usr-approver", ports=ports, now=now)
+    link("A-own", [hall.recordings["other"]], why="same street", withdraw=False, ports=ports, now=now)
+    link("A-restricted", [hall.recordings["own"]], why="same man", withdraw=False, ports=ports, now=now)
+    give(hall, "officer", "recording", hall.recordings["own"], "view")
+    give(hall, "legal", "case", hall.cases["restricted"], "view")
+    give(hall, "admin", "case", hall.cases["other"], "break-glass")
+    found: dict[str, set[str]] = {}
+    for act in ("recording.read", "media.view", "media.original", "case.read"):
+        for person in hall.people.values():
+            seen_by = replace(sight(person, act), now=instant.to_text(hall.app.state.context.now()))
+            with ports.register.view() as connection:
+                wanted = select(schema.recordings.c.id).where(reach.recordings_seen(seen_by))
+                recordings = set(connection.scalars(wanted))
+                cases = set(connection.scalars(select(schema.cases.c.id).where(reach.cases_seen(seen_by))))
+            assert shown(hall, schema.recordings, seen_by) == recordings, (act, person.role)
+            assert shown(hall, schema.cases, seen_by) == cases, (act, person.role)
+            found[f"{person.role} {act}"] = {kind for kind, one in hall.recordings.items() if one in recordings}
+    assert found["approver recording.read"] == {"own", "other", "restricted"}  # a member of the restricted case
+    assert found["investigator recording.read"] == {"other"}  # their own stands in a restricted case now
+    assert found["officer recording.read"] == {"own", "other"}  # by grant, and by the case
+    assert found["legal media.view"] == {"own", "other", "restricted"}
+    assert found["admin media.view"] == {"other"}
+    assert found["service media.original"] == set()

@@ -16,7 +16,7 @@ from web.access.asker import Asker as Asker
 from web.access.desk import Desk
 from web.access.same_site import check_same_site
 from web.api.context import Context, Here
-from web.api.rates import neighbours
+from web.guard.strangers import address_of
 from web.signin.who import SignedIn, check_proved, signed_in
 
 
@@ -36,7 +36,8 @@ class Door:
 
         Raises:
             NotSignedIn: nobody is known. NotAllowed: the act is not theirs, or another site asked.
-            ProveAgain: they must prove themselves anew. RegisterUnavailable: worth another try.
+            ProveAgain: they must prove themselves anew. Overloaded: they ask too often.
+            RegisterUnavailable: worth another try.
         """
         desk = desk_of(request)
         asking = self._signed_in(request, here, desk)
@@ -66,9 +67,12 @@ class Door:
             if Role.DOCK in found.actor.roles:
                 raise NotAllowed("docks speak their own protocol alone")
         except Refused as error:
-            host = "unknown" if request.client is None else request.client.host
-            desk.refused_unknown(self.name, error.code, noun=self.noun, address=neighbours(host))
+            host = address_of(request)
+            desk.refused_unknown(self.name, error.code, noun=self.noun, address=host)
+            here.rates.strangers.count(host, at=here.monotonic())
             raise
+        if found.session is not None:  # programs are counted where their keys are known
+            here.rates.people.count(found.actor.id, at=here.monotonic())
         return found
 
     @property

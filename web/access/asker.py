@@ -94,6 +94,11 @@ class Asker:
         self._tries("recording", identifier)
         row = reach.recording(connection, identifier, self.sight)
         self._found("recording", row["id"])
+        glass = reach.broken_glass(connection, row["id"], self.sight)
+        if glass is not None:
+            self.about("recording", row["id"], break_glass=True, grant=glass)
+            told = f"{self.actor.id} breaks glass to see {row['id']} ({glass})"
+            self.here.note("glass-broken", told, actor=self.actor.id, recording=row["id"], grant=glass)
         return row
 
     def case(self, connection: Connection, number_or_id: str) -> Row:

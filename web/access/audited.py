@@ -58,7 +58,7 @@ async def _tell_refused(request: Request, error: EvidockError) -> None:
     asker = _asker(request)
     if asker is None or error.code not in _REFUSALS:
         return
-    about = asker.told.failed_on or About(_noun(asker), "", {})
+    about = asker.told.failed_on or next(iter(asker.told.about), About(_noun(asker), "", {}))
     await _record(asker, [_happening(asker, about, outcome="refused", code=error.code)], also=None)
 
 
