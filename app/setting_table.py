@@ -60,7 +60,9 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "ffmpeg": Setting("EVIDOCK_FFMPEG", "ffmpeg program; empty: PATH, then the imageio-ffmpeg wheel", ""),
     "sandbox": Setting(
-        "EVIDOCK_SANDBOX", "`required`: media is decoded in a sandbox, or waits; `off`: with limits only", "required"
+        "EVIDOCK_SANDBOX",
+        "`required`: media is decoded in a sandbox, or waits; `off`: with limits only, once two people agreed on it",
+        "required",
     ),
     "quiet_s": Setting("EVIDOCK_QUIET_S", "seconds a file must be quiet before it is taken", "3"),
     "lease_s": Setting("EVIDOCK_LEASE_S", "seconds a worker's lease lasts without a heartbeat", "30"),
@@ -94,6 +96,13 @@ SETTINGS: Mapping[str, Setting] = {
         "`on`: whoever is shown footage sees their name in every picture; `off`: where a grant asks for it",
         "off",
     ),
+    "server": Setting(
+        "EVIDOCK_SERVER", "https://HOST:PORT of a server that commands ask instead of a home; empty: this machine", ""
+    ),
+    "server_pin": Setting(
+        "EVIDOCK_SERVER_PIN", "SHA-256 of that server's certificate, where no authority vouches for it", ""
+    ),
+    "key_file": Setting("EVIDOCK_KEY_FILE", "private file with the API key that the server is asked with", ""),
     "dock_ports": Setting(
         "EVIDOCK_DOCK_PORTS",
         "folder of a dock station with a folder for each port, where its device is mounted",

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import evidence
 from app import clocks
+from app.agreed_walls import walls_as_agreed
 from app.settings import Settings
 from devices.safe_open import open_beneath
 from evidence.errors import BadInput, IntegrityError, InUse, Refused, RegisterLost
@@ -20,7 +21,6 @@ from evidence.note import Verifier
 from pipeline.catalogs.load import DEFAULT, catalog_bytes, parse_catalog
 from pipeline.keeping_settings import DEFAULT as DEFAULT_KEEPING
 from pipeline.keeping_settings import load_keeping
-from pipeline.media.sandbox.probe import decided
 from pipeline.ports import Cold, Ports
 from pipeline.tsa.http import HttpAuthority
 from pipeline.tsa.local import LocalAuthority
@@ -219,7 +219,7 @@ def wired(settings: Settings, *, actor: str) -> Iterator[Ports]:
     """
     with store_errors(f"cannot use the home {settings.home}"):
         settings.home.mkdir(parents=True, exist_ok=True)
-    with in_use(settings), decided(settings.sandbox), _opened(settings, actor=actor) as ports:
+    with in_use(settings), _opened(settings, actor=actor) as ports, walls_as_agreed(settings, ports):
         yield ports
 
 

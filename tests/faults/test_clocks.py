@@ -25,10 +25,11 @@ from storage.register import jobs, schema
 from tests.support.cameras import CAMERA, tiny
 from tests.support.chaos import seeded, times
 from tests.support.faked_clock import RIGHT, FakedClock
-from tests.support.home import Home
+from tests.support.home import Home, open_home
 from tests.support.oracle import assert_whole
 from tests.support.servers import Installation, installation, run_fresh, until, workers, write_tracks
 from tests.support.stock import assert_stock_finished_once, stock
+from tests.support.two_people import leave_the_sandbox
 from workers.link import open_link
 
 pytestmark = pytest.mark.timeout(900)
@@ -198,6 +199,8 @@ def test_a_worker_that_starts_after_the_clock_was_set_leaves_the_scratch_of_runn
     card.mkdir()
     shutil.copy2(tiny("silent").path, card)
     encoder, may_end = encoder_that_waits(tmp_path)
+    with open_home(tmp_path / "home") as home:
+        leave_the_sandbox(home)
     with installation(tmp_path / "home", ffmpeg=str(encoder), sandbox="off") as made:
         Home(made.settings, made.ports).add_device(CAMERA.serial)
         [recording] = made.take_in(card)

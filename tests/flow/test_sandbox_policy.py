@@ -2,9 +2,11 @@
 """This is where EVIDOCK_SANDBOX is followed: what waits, what is said, and what the records keep."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from app import clocks, walls
 from app.examination import examine_installation
@@ -12,12 +14,14 @@ from app.settings import load_settings
 from app.worker import run_worker
 from evidence.custody import parse_event
 from evidence.errors import BadInput, Unavailable
-from pipeline import flow
+from pipeline import approvals, flow
+from pipeline.approvals import Request
 from pipeline.media.sandbox import probe as probing
 from pipeline.media.sandbox.probe import Sandbox, level_in_force, probe
-from storage.register import jobs
+from storage.register import jobs, schema
 from tests.support.cameras import CAMERA, tiny_clip
 from tests.support.home import LEASE_S, Home, open_home, track
+from tests.support.two_people import ASKER, SECOND, by, leave_the_sandbox
 
 NONE = Sandbox("none", frozenset({"read", "tcp"}), "landlock: it managed ['read', 'tcp']", 0)
 
@@ -65,6 +69,8 @@ def test_without_a_sandbox_what_is_not_decoded_is_taken_all_the_same(tmp_path: P
 
 @pytest.mark.usefixtures("no_sandbox")
 def test_a_sandbox_that_is_off_is_kept_in_the_records(tmp_path: Path) -> None:
+    with open_home(tmp_path / "home") as home:
+        leave_the_sandbox(home)
     with open_home(tmp_path / "home", sandbox="off") as home:
         home.add_device(CAMERA.serial)
         assert kept(home, home.ingest_one(tiny_clip("plain"))["id"]) == {"off"}
@@ -87,7 +93,52 @@ def test_doctor_says_which_walls_stand(tmp_path: Path) -> None:
 
 
 def test_doctor_says_that_the_sandbox_is_off(tmp_path: Path) -> None:
+    told = doctor(tmp_path, sandbox="off")[0]
+    assert "is not followed: two people agree on it first" in told
+    assert told.startswith(probe().level)
+    with open_home(tmp_path / "home") as home:
+        leave_the_sandbox(home)
     assert doctor(tmp_path, sandbox="off")[0].startswith("OFF")
+    assert doctor(tmp_path)[0].startswith(probe().level), "the setting says so too"
+
+
+@pytest.mark.usefixtures("no_sandbox")
+def test_without_an_agreement_of_two_nothing_is_decoded_without_walls(tmp_path: Path) -> None:
+    with open_home(tmp_path / "home", sandbox="off") as home:
+        with pytest.raises(Unavailable, match="no agreement stands: `evidock approval request sandbox-off"):
+            level_in_force()
+        asked = approvals.request(
+            Request("sandbox-off", "installation", home.ports.place), why="w", ports=by(home, ASKER), now=clocks.now()
+        )
+        approvals.refuse(asked.id, why="no", ports=by(home, SECOND), now=clocks.now())
+    with open_home(tmp_path / "home", sandbox="off"), pytest.raises(Unavailable):
+        level_in_force()
+
+
+@pytest.mark.usefixtures("no_sandbox")
+def test_an_agreement_to_do_without_walls_ends_while_a_process_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_home(tmp_path / "home") as home:
+        leave_the_sandbox(home)
+    with open_home(tmp_path / "home", sandbox="off") as home:
+        assert level_in_force() == "off"
+        now = clocks.reading(home.ports.place)
+        later = replace(now, uptime_s=now.uptime_s + 31 * 86400)
+        monkeypatch.setattr(clocks, "reading", lambda _: later)
+        with pytest.raises(Unavailable):
+            level_in_force()
+
+
+@pytest.mark.usefixtures("no_sandbox")
+def test_an_agreement_that_somebody_wrote_into_the_register_counts_for_nothing(tmp_path: Path) -> None:
+    with open_home(tmp_path / "home") as home:
+        leave_the_sandbox(home)
+        with home.ports.register.leasing() as connection:
+            params = '{"until": "9000-01-01T00:00:00.000000Z"}'
+            connection.execute(update(schema.approvals).values(params=params))
+    with open_home(tmp_path / "home", sandbox="off"), pytest.raises(Unavailable):
+        level_in_force()
 
 
 @pytest.mark.usefixtures("no_sandbox")

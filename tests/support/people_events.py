@@ -37,7 +37,6 @@ def everything_of_people(facts: Facts, *, recording: str, case: str) -> None:
         "noun": "recording",
         "subject": recording,
         "what": "view",
-        "watermark": True,
     }
     record(
         "granted", "grant/gra-a", {"why": "w"}, **leave, watermark=True, from_at=START, until_at=END, approval="apv-a"

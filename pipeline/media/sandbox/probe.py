@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,20 @@ class Sandbox:
         return bool(self.escapes & {"signal", "fork"})
 
 
-_policy: list[Policy] = ["required"]
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What was decided for this process; `stands`: an agreement to do without walls has not ended."""
+
+    policy: Policy
+    stands: Callable[[], bool]
+    why_not: str
+
+
+def _always() -> bool:
+    return True
+
+
+_policy: list[_Decision] = [_Decision("required", _always, "")]
 _found: list[Sandbox] = []
 _one_at_a_time = threading.Lock()
 
@@ -81,18 +94,24 @@ def probe() -> Sandbox:
 
 
 @contextmanager
-def decided(policy: Policy) -> Iterator[None]:
+def decided(policy: Policy, *, stands: Callable[[], bool] = _always, why_not: str = "") -> Iterator[None]:
     """Let `policy` be this process's while the block runs; without it, walls are required.
 
     One decision for all that this process decodes, kept here and handed to nobody, so that no way to a
-    decoder can forget it. A front door makes it, once.
+    decoder can forget it. A front door makes it, once. `stands` is asked before each program: when it says no,
+    walls are required again, and where there are none, `why_not` is told.
     """
     before = _policy[0]
-    _policy[0] = policy
+    _policy[0] = _Decision(policy, stands, why_not)
     try:
         yield
     finally:
         _policy[0] = before
+
+
+def is_off() -> bool:
+    """True when this process may decode without walls, as things stand now."""
+    return _policy[0].policy == "off" and _policy[0].stands()
 
 
 def level_in_force() -> Level:
@@ -101,13 +120,13 @@ def level_in_force() -> Level:
     Raises:
         SandboxMissing: walls are required and none stand here.
     """
-    if _policy[0] == "off":
+    if is_off():
         return "off"
     sandbox = probe()
     if sandbox.level == "none":
         raise SandboxMissing(
             f"no sandbox works on this machine: {sandbox.why}. Media is not opened without one, unless "
-            "EVIDOCK_SANDBOX is `off`",
+            f"EVIDOCK_SANDBOX is `off` and two people agreed on it{_policy[0].why_not}",
             why=sandbox.why,
         )
     return sandbox.level
