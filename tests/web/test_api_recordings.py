@@ -268,7 +268,7 @@ def test_a_problem_is_told_in_the_language_the_client_asks_for(hall: Hall) -> No
 
 
 def test_an_address_with_a_zero_character_is_refused(hall: Hall) -> None:
-    for path in ("/recordings/%00", "/recordings?case=%00", "/cases/a%0ab"):
+    for path in ("/recordings/%00", "/recordings?case=%00", "/cases/a%0ab", "/nothing/%00"):
         answer = hall["officer"].ask("GET", path)
         assert (answer.status_code, answer.json().get("code")) == (400, "bad-input"), path
 
