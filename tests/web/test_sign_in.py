@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from evidence.custody import Happening
 from pipeline.users import disable_user, enable_user
 from storage.register import session_rows
 from tests.support.home import open_home
@@ -126,6 +127,16 @@ def test_whoever_is_shut_out_is_out_at_once_and_stays_out_when_let_in_again(here
     enable_user(user, why="came back", ports=here.home.ports, now=here.hands.now())
     assert browser.says("GET", "/session").status_code == 401
     assert here.browser().sign_in("niu").status_code == 201
+
+
+def test_a_session_that_nobody_ended_is_none_of_somebody_who_was_shut_out(here: Porch) -> None:
+    user = here.add("bao")
+    browser = here.signed_in("bao")
+    with here.home.ports.register.begin() as facts:
+        told = Happening("user-disabled", f"user/{user}", {}, {"why": "left"})
+        facts.record(told, actor="cli:test", at=here.hands.now())
+
+    assert browser.says("GET", "/session").status_code == 401
 
 
 def test_a_person_sees_and_ends_their_other_sessions_and_nobody_elses(here: Porch) -> None:

@@ -64,10 +64,10 @@ def test_a_lock_does_not_get_longer_by_being_tried(here: Porch) -> None:
     here.add("zhao")
     for number in range(5):
         here.browser().sign_in("zhao", f"wrong {number}")
-    for _ in range(3):
-        here.hands.on(minutes=4)
+    for _ in range(7):
+        here.hands.on(minutes=2)
         assert here.browser().sign_in("zhao").status_code == 429
-    here.hands.on(minutes=3, seconds=1)
+    here.hands.on(minutes=1, seconds=1)
     assert here.browser().sign_in("zhao").status_code == 201
 
 
@@ -147,6 +147,11 @@ def test_a_user_with_passkeys_alone_has_no_password_that_could_be_guessed(here: 
     here.add("zhou", password=None)
     assert here.browser().sign_in("zhou", "").status_code == 401
     assert here.browser().sign_in("zhou", "nobody's").status_code == 401
+
+
+def test_no_password_is_right_where_there_is_none(here: Porch) -> None:
+    assert not here.means.passwords.is_right(None, "nobody's")
+    assert not here.means.passwords.is_right("no hash at all", "nobody's")
 
 
 def test_a_wrong_password_and_a_wrong_code_are_answered_alike(here: Porch) -> None:

@@ -2,6 +2,7 @@
 """People sign in by passkeys: what is signed is ours, here, now, once, and by the one that has counted furthest."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -198,6 +199,32 @@ def test_a_passkey_proves_a_person_anew(here: Porch, li: tuple[str, Authenticato
 
     assert browser.says("POST", "/session/proof", proof).status_code == 200
     assert browser.says("POST", "/me/passkeys/options").status_code == 200
+
+
+def test_a_passkey_of_another_person_proves_nothing(here: Porch, li: tuple[str, Authenticator]) -> None:
+    browser = here.signed_in(here.fresh("officer"))
+    here.hands.on(minutes=6)
+    proof = {"passkey": li[1].turned(1).sign(asked(browser))}
+
+    assert browser.says("POST", "/session/proof", proof).status_code == 401
+    assert browser.says("POST", "/me/passkeys/options").json()["code"] == "prove-again"
+
+
+def test_of_a_passkey_and_its_copy_that_sign_at_once_one_is_believed(
+    here: Porch, li: tuple[str, Authenticator]
+) -> None:
+    browsers = [here.browser() for _ in range(6)]
+    answers = [li[1].turned(1).sign(asked(browser)) for browser in browsers]
+    with ThreadPoolExecutor(6) as pool:
+        told = list(
+            pool.map(
+                lambda browser, answer: browser.says("POST", "/session/passkey", {"passkey": answer}).status_code,
+                browsers,
+                answers,
+            )
+        )
+
+    assert (told.count(201), told.count(401)) == (1, 5)
 
 
 def test_challenges_are_given_to_an_address_so_often(here: Porch) -> None:
