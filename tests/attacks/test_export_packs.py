@@ -5,11 +5,14 @@ import json
 import os
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from evidence.custody import parse_event
 from evidence.errors import RecordMalformed
+from evidence.note import sign_note, split_note
 from evidence.verdict import Verdict
 from pipeline import audit
 from pipeline.pack import manifests, names
@@ -210,6 +213,23 @@ def test_an_older_checkpoint_that_the_index_owns_up_to_does_not_hold_the_records
     shutil.copy(older, pack.folder / names.CHECKPOINT)
     pack.change_index(lambda body: body["checkpoint"].update(size=int(older.name)))
     assert "00000.note: proof-invalid" in pack.sign_again().tampered()
+
+
+def test_a_record_signed_anew_with_another_past_neither_follows_nor_is_in_the_log(pack: Pack) -> None:
+    name = pack.some("data/custody/recording/*/00003.note")
+    event = parse_event(split_note((pack.folder / name).read_text())[0])
+    forged = replace(event, prev="0" * 64)
+    (pack.folder / name).write_text(sign_note(forged.to_text(), [pack.records.signer()]))
+    told = pack.sign_again().tampered()
+    assert f"{name}: contradicts-record: it does not follow number 2" in told
+    assert f"{name}: proof-invalid" in told
+    assert f"{name.replace('00003', '00004')}: contradicts-record: it does not follow number 3" in told
+
+
+def test_a_record_in_the_place_of_another_is_found(pack: Pack) -> None:
+    name = pack.some("data/custody/recording/*/00003.note")
+    shutil.copy(pack.folder / name.replace("00003", "00002"), pack.folder / name)
+    assert f"{name}: contradicts-record: it is number 2 of" in pack.sign_again().tampered()
 
 
 def test_a_recording_left_out_of_the_index_leaves_files_that_nothing_speaks_of(pack: Pack) -> None:
