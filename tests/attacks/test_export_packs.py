@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from evidence.checkpoint import parse
 from evidence.custody import parse_event
 from evidence.errors import RecordMalformed
 from evidence.note import sign_note, split_note
@@ -179,7 +180,9 @@ def test_clips_that_changed_places_with_their_proofs_are_found(clips: Pack) -> N
 def test_the_receipt_of_another_recording_is_found(pack: Pack) -> None:
     one, other = sorted((pack.folder / "data" / "receipts").iterdir())[:2]
     shutil.copy(one, other)
-    assert f"data/receipts/{other.name}: contradicts-record" in pack.sign_again().tampered()
+    told = pack.sign_again().tampered()
+    assert f"data/receipts/{other.name}: contradicts-record: recorded is the receipt" in told
+    assert f"data/receipts/{other.name}: contradicts-record: it is the receipt of {one.stem}" in told
 
 
 # --- manifests and signed words ---------------------------------------------------------------
@@ -230,6 +233,16 @@ def test_a_record_in_the_place_of_another_is_found(pack: Pack) -> None:
     name = pack.some("data/custody/recording/*/00003.note")
     shutil.copy(pack.folder / name.replace("00003", "00002"), pack.folder / name)
     assert f"{name}: contradicts-record: it is number 2 of" in pack.sign_again().tampered()
+
+
+def test_an_older_checkpoint_that_the_log_did_not_grow_from_is_found_though_the_log_signed_it(
+    hall: Hall, pack: Pack
+) -> None:
+    name = pack.some("data/log/checkpoints/*")
+    older = parse(split_note((pack.folder / name).read_text())[0])
+    other = replace(older, root=bytes(32))
+    (pack.folder / name).write_text(sign_note(other.to_text(), [hall.home.keys().log.signer()]))
+    assert f"{name}: proof-invalid" in pack.sign_again().tampered()
 
 
 def test_a_recording_left_out_of_the_index_leaves_files_that_nothing_speaks_of(pack: Pack) -> None:
