@@ -59,6 +59,9 @@ class Settings:
     oidc_secret_file: Path | None
     outbound_allow: tuple[str, ...]
     watermark: bool
+    server: str
+    server_pin: str
+    key_file: Path | None
     dock_ports: Path
     dock_priority: frozenset[str]
     dock_backup: Path | None
@@ -112,6 +115,9 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         oidc_secret_file=_path(values["oidc_secret_file"]),
         outbound_allow=tuple(values["outbound_allow"].split()),
         watermark=_read(told, "watermark", _switch),
+        server=values["server"],
+        server_pin=values["server_pin"],
+        key_file=_path(values["key_file"]),
         dock_ports=Path(values["dock_ports"]),
         dock_priority=frozenset(values["dock_priority"].split()),
         dock_backup=_path(values["dock_backup"]),

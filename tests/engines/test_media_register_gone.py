@@ -17,7 +17,8 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Cinema]:
-    with cinema(tmp_path_factory.mktemp("gone"), register_url=postgres.url(postgres.new_database())) as made:
+    url = postgres.url(postgres.new_database())
+    with cinema(tmp_path_factory.mktemp("gone"), settings={"register_url": url}) as made:
         yield made
 
 

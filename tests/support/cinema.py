@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where tests get an installation with footage that can be played, and people who may see it or not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -80,9 +80,9 @@ def film(path: Path, *, seconds: int = SECONDS) -> Path:
 
 
 @contextmanager
-def cinema(folder: Path, *, register_url: str = "", **changed: Any) -> Iterator[Cinema]:
-    """A running one, gone at the end; `changed` are other values of the server's context."""
-    with open_home(folder / "home", register_url=register_url) as home, hall_of_people(home, **changed) as hall:
+def cinema(folder: Path, *, settings: Mapping[str, str] | None = None, **changed: Any) -> Iterator[Cinema]:
+    """A running one, gone at the end; `settings` as of `open_home`; `changed`: other values of the server's context."""
+    with open_home(folder / "home", **(settings or {})) as home, hall_of_people(home, **changed) as hall:
         path = folder / "card" / HOSTILE_NAME
         path.parent.mkdir()
         recording = home.ingest_one(film(path), officer=OFFICER)["id"]

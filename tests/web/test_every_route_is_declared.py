@@ -49,8 +49,8 @@ def _three(asker: Annotated[Asker, Acting("case.read")]) -> None:
     [(APIRouter(), "no act"), (APIRouter(route_class=AuditedRoute), "more than one"), (APIRouter(), "AuditedRoute")],
 )
 def test_a_route_that_forgets_is_found(router: APIRouter, fault: str) -> None:
-    endpoint: Callable[..., Any] = {"no act": _one, "more than one": _two, "AuditedRoute": _three}[fault]
-    router.add_api_route("/v1/forgotten", endpoint)
+    endpoints: dict[str, Callable[..., Any]] = {"no act": _one, "more than one": _two, "AuditedRoute": _three}
+    router.add_api_route("/v1/forgotten", endpoints[fault])
     [found] = declared([router])
     assert fault in found.fault
 

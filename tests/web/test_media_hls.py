@@ -18,6 +18,8 @@ from pipeline.media.boxes import in_memory
 from pipeline.media.sample_tables import read_tables
 from pipeline.media.tracks.track import Point, Track
 from pipeline.playback import thumbnails_vtt, track_geojson
+from storage import layout
+from storage.enveloped.store import EnvelopedStore
 from tests.support.cinema import SECONDS, Cinema, cinema, film
 from tests.support.people import Person
 
@@ -26,7 +28,8 @@ Frames = list[tuple[Fraction, int]]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cinema]:
-    with cinema(tmp_path_factory.mktemp("hls")) as made:
+    """Footage rests encrypted here: segments are opened out of it piece by piece."""
+    with cinema(tmp_path_factory.mktemp("hls"), settings={"envelope": "on"}) as made:
         yield made
 
 
@@ -66,6 +69,16 @@ def test_a_player_sees_the_same_pictures_at_the_same_times_as_in_the_proxy(place
     for kind in ("video", "audio"):
         assert played(address, officer, kind) == of_bytes(proxy, kind)
     assert len(of_bytes(proxy, "video")) == SECONDS * 15
+
+
+def test_footage_that_rests_encrypted_is_fetched_in_the_clear(place: Cinema, officer: Person) -> None:
+    store, given = place.hall.home.ports.store, place.play(officer)
+    key = layout.derivative_key(given["sha256"])
+    fetched = place.fetch(officer, given["urls"][1], Range="bytes=3-70000").content
+
+    assert isinstance(store, EnvelopedStore)
+    assert store.read_range(key, 3, 69_998) == fetched
+    assert fetched[:64] not in store.inner.read(key, limit=1 << 30)
 
 
 def test_segments_begin_with_key_pictures_and_add_up(place: Cinema, officer: Person) -> None:

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from web.access.desk import Desk
 from web.api import (
@@ -14,10 +14,14 @@ from web.api import (
     cases,
     clips,
     credentials,
+    devices,
     dockings,
+    docks,
     enrolments,
     exports,
     grants,
+    holds,
+    jobs,
     keys,
     live,
     live_watch,
@@ -26,15 +30,18 @@ from web.api import (
     media,
     members,
     offers,
+    officers,
     oidc,
     openapi,
     problems,
+    quarantine,
     recordings,
     search,
     segments,
     session_routes,
     sign_in,
     sign_in_links,
+    units,
     users,
     verify,
     webhooks,
@@ -47,6 +54,8 @@ from web.api.context import Context
 from web.clips.room import ClipRoom
 from web.guard.headers import StrictHeaders
 from web.guard.hosts import OwnHosts
+from web.guard.sizes import ShortRequests
+from web.guard.strangers import count_strangers
 from web.media.room import MediaRoom
 from web.tus import uploads
 from web.tus.door import TusDoor
@@ -85,6 +94,14 @@ ROUTERS: Sequence[APIRouter] = (
     clips.router,
     log.router,
     verify.router,
+    devices.router,
+    devices.ledgers,
+    officers.router,
+    units.router,
+    docks.router,
+    jobs.router,
+    quarantine.router,
+    holds.router,
 )
 """Every router of the server; a new noun adds its own here."""
 
@@ -97,6 +114,7 @@ def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> F
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=openapi.operation_of,
+        dependencies=[Depends(count_strangers)],
     )
     app.state.context = context
     app.state.desk = Desk(context.ports.register, now=context.now, monotonic=context.monotonic)
@@ -112,6 +130,7 @@ def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> F
     app.add_middleware(SmallBodies, limit=limits.body_bytes, streamed=uploads.PREFIX, silence_s=limits.silence_s)
     app.add_middleware(TusDoor, prefix=uploads.PREFIX)
     app.add_middleware(PlainAddresses)
+    app.add_middleware(ShortRequests, limits=limits)
     means = context.sign_in
     app.add_middleware(OwnHosts, hosts=[means.host] if means.host else [])
     app.add_middleware(StrictHeaders, is_tls=means.public_url.startswith("https://"))

@@ -14,7 +14,7 @@ from evidence.steady_clock import Reading
 from pipeline.dock_figures import dock_figures
 from pipeline.ports import Ports
 from pipeline.received import ReceivedFiles
-from web.api.limits import Limits
+from web.api.limits import Limits, shipped_limits
 from web.api.rates import Rate
 from web.api.sessions import Sessions
 from web.outbound.client import Outbound
@@ -64,17 +64,30 @@ def _challenges() -> Rate:
     return Rate(told.challenges, told.challenge_minutes * 60)
 
 
+def _people() -> Rate:
+    told = shipped_limits()
+    return Rate(told.person_requests, told.person_requests_s)
+
+
+def _strangers() -> Rate:
+    told = shipped_limits()
+    return Rate(told.stranger_requests, told.stranger_requests_s)
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """What nobody may do too often: be wrong about a code (by address), raise an alarm (by dock), ask (by key).
 
-    `challenges`: ask for what a passkey is to sign (by address).
+    `challenges`: ask for what a passkey is to sign (by address). `people`: ask (by person). `strangers`: ask without
+    being known, at a door that is public or not (by address).
     """
 
     wrong_codes: Rate = field(default_factory=_wrong_codes)
     alarms: Rate = field(default_factory=_alarms)
     keys: Rate = field(default_factory=_keys)
     challenges: Rate = field(default_factory=_challenges)
+    people: Rate = field(default_factory=_people)
+    strangers: Rate = field(default_factory=_strangers)
 
 
 @dataclass(frozen=True, slots=True)

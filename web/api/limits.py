@@ -25,6 +25,13 @@ class Limits:
     settle_bytes: int
     silence_s: int
     retry_s: int
+    url_bytes: int
+    header_bytes: int
+    header_lines: int
+    person_requests: int
+    person_requests_s: int
+    stranger_requests: int
+    stranger_requests_s: int
 
 
 def shipped_limits() -> Limits:
