@@ -22,30 +22,30 @@ from tests.support.postgres import database_url
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers' sessions that are cut off after a second of idleness in a transaction, instead of ten."""
-    monkeypatch.setitem(engine_postgres._SERVER_SETTINGS, "idle_in_transaction_session_timeout", "1s")
+    """Servers' sessions that are cut off after two seconds of idleness in a transaction, instead of ten."""
+    monkeypatch.setitem(engine_postgres._SERVER_SETTINGS, "idle_in_transaction_session_timeout", "2s")
 
 
 class _SlowStore(DirectoryStore):
-    """A store in a folder that takes a third of a second for each reading."""
+    """A store in a folder that takes more than half a second for each reading."""
 
     def read(self, key: str, *, limit: int) -> bytes:
-        time.sleep(0.35)
+        time.sleep(0.6)
         return super().read(key, limit=limit)
 
 
 def test_a_backup_onto_a_slow_disk_is_not_cut_off(impatient: None, tmp_path: Path) -> None:
     def rest(_: float) -> None:
         if not rested:
-            rested.append(1.5)
-            time.sleep(1.5)
+            rested.append(2.5)
+            time.sleep(2.5)
 
     rested: list[float] = []
     with open_home(tmp_path / "home", register_url=database_url()) as home:
         home.add_device("A1")
         target, ports, settings = tmp_path / "backup", home.ports, home.settings
         made = make_backup(target, ports=ports, settings=settings, with_keys=True, with_objects=False, progress=rest)
-    assert (made.manifest.events, rested) == (1, [1.5])
+    assert (made.manifest.events, rested) == (1, [2.5])
 
 
 def test_a_rebuild_from_a_slow_store_is_not_cut_off(impatient: None, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_one_packet_in_twenty_lost_leaves_an_upload_most_of_its_speed(engines: d
         seconds: dict[int, float] = {}
         for percent in (0, 5):
             network.lose(out=percent, back=percent)
-            seconds[percent] = min(upload(network, source, engines) for _ in range(times(1, 5)))
+            seconds[percent] = min(upload(network, source, engines) for _ in range(times(2, 5)))
         control = network.congestion_control()
     goodput = {percent: source.stat().st_size * 8 / 1e6 / took for percent, took in seconds.items()}
     share = goodput[5] / goodput[0]

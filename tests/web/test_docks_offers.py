@@ -111,6 +111,6 @@ def test_a_malformed_question_is_refused(dock: Station, offers: object) -> None:
     assert dock.post("/v1/offers/known", {"offers": offers}).code == "bad-input"
 
 
-@pytest.mark.parametrize("offer", ["..%2f..%2fetc%2fpasswd", "%00", "'", "ofr-" + "a" * 4000])
+@pytest.mark.parametrize("offer", ["..%2f..%2fetc%2fpasswd", "%20", "'", "ofr-" + "a" * 4000])
 def test_an_offer_of_no_form_is_not_found(dock: Station, offer: str) -> None:
     assert dock.get(f"/v1/offers/{offer}").status == 404

@@ -72,10 +72,14 @@ def test_a_revoked_dock_ends_at_once(server: WebServer, dock: Uploader) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["..", "%2e%2e%2fkeys", "upl-aaaaaaaaaaaaaaaa/../x", ".upl-aaaaaaaaaaaaaaaa", "upl-AAAA", "%00"]
+    "name", ["..", "%2e%2e%2fkeys", "upl-aaaaaaaaaaaaaaaa/../x", ".upl-aaaaaaaaaaaaaaaa", "upl-AAAA"]
 )
 def test_no_address_leads_anywhere_else(dock: Uploader, name: str) -> None:
     assert dock.request("HEAD", f"/uploads/{name}").status == 404
+
+
+def test_an_address_with_a_zero_byte_is_refused_before_it_leads_anywhere(dock: Uploader) -> None:
+    assert dock.request("HEAD", "/uploads/%00").status == 400
 
 
 def test_a_file_that_came_another_way_is_no_upload(server: WebServer, dock: Uploader) -> None:
