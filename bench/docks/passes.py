@@ -49,8 +49,8 @@ fsync take for a GiB.
 The store's copy is read back from the disk: the page cache is asked to forget it first. The received file becomes
 the spool's and then the store's by further names, so that nothing is written after the server's one write.
 
-Each pass is a safeguard: the station's own digest of what it read, a piece that is wrong sent again and not the file, the
-commitments to chunks and packets, and the store read back from its disk. What would spare two of the seven readings
+Each pass is a safeguard: the station's own digest of what it read, a piece that is wrong sent again and not the file,
+the commitments to chunks and packets, and the store read back from its disk. What would spare two of the seven readings
 by SHA-256 is to give each piece the digest of all up to its end, which the station has while it reads and the server
 could go on from; that is another checksum than tus knows, and is not built.
 """)
