@@ -33,6 +33,7 @@ from pipeline.ports import Ports, Progress, unheard
 from pipeline.units import parents_of
 from storage.register import coverage_rows, search
 from storage.register.coverage_rows import CaseRows, Period
+from storage.register.reach import Sight
 from storage.register.search import Connection, Row
 
 # As `rows.as_text` writes it; a quote inside a claim's value is escaped there, so that no value can look like this.
@@ -58,19 +59,21 @@ def matrix_of(
     unit: str | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
+    sight: Sight | None = None,
     progress: Progress = unheard,
 ) -> Matrix:
     """Counts over all cases of a unit and those below it (None: of the agency) that begin in `[start, end)`.
 
-    One moment of the register; memory does not grow with the number of cases.
+    `sight`: only cases within this reach are counted. One moment of the register; memory does not grow with the
+    number of cases.
 
     Raises:
         NotFound: no unit of this code is registered.
     """
     matrix = Matrix()
-    with ports.register.view(is_long=True) as connection:
+    with ports.register.view(is_long=True, seen_by=sight) as connection:
         since, until = (None if moment is None else instant.to_text(moment) for moment in (start, end))
-        wanted = Period(_units(connection, unit), since, until)
+        wanted = Period(_units(connection, unit), since, until, sight)
         yardstick = yardstick_now(connection, ports=ports, now=now)
         number = coverage_rows.count_cases(connection, wanted)
         for coverage in coverages(connection, wanted, yardstick, now=now):

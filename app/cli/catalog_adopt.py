@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from app import clocks
-from app.cli.catalog_review import print_review, tell_review, tell_version
+from app.cli.catalog_review import print_review
 from app.cli.catalogs import app
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, progress_bar, report, session
@@ -20,7 +20,7 @@ from evidence.errors import BadInput
 from pipeline.catalogs import adopt as adoption
 from pipeline.catalogs import filing
 from pipeline.catalogs.load import catalog_bytes
-from storage.register import catalogs
+from pipeline.catalogs.told import tell_review, tell_versions
 
 Id = Annotated[str, typer.Argument(help="The version, as `catalog versions` names it.", show_default=False)]
 Why = Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)]
@@ -130,14 +130,9 @@ def versions(home: Home = None, as_json: AsJson = False) -> None:
 
     - `evidock catalog versions`
     """
-    now = clocks.now()
     with session(home) as (ports, settings), ports.register.view() as connection:
-        known = catalogs.every_version(connection)
-        counting = catalogs.adopted_rows(connection, instant.to_text(now))
-        newest = counting[-1]["id"] if counting and counting[-1]["approved_at"] else ports.catalog.id
-        rows = [tell_version(row, newest=newest, now=now) for row in known]
-        configured = ports.catalog.id
-    body = {"versions": rows, "in_force": newest, "configured": configured}
+        body = tell_versions(connection, ports=ports, now=clocks.now())
+    rows, newest = body["versions"], body["in_force"]
     report(body, as_json=as_json, show=lambda: _print_versions(rows, newest, settings.zone))
 
 

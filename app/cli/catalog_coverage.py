@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,14 +16,14 @@ from app.cli.session import AsJson, Home, err, out, print_table, progress_bar, r
 from app.cli.unit_names import unit_code
 from app.words import word
 from evidence import instant
-from evidence.catalog import Catalog
 from evidence.coverage_matrix import Matrix, Tally
-from evidence.coverage_terms import Activity, Cell, Code, Coverage, Finding, Status
+from evidence.coverage_terms import Cell, Code, Coverage, Finding, Status
 from evidence.errors import BadInput
 from pipeline.catalogs.csv_table import write_csv
 from pipeline.catalogs.grid import Sheet
 from pipeline.catalogs.in_force import catalog_now
 from pipeline.coverage import coverage_of_case, matrix_of
+from pipeline.coverage_told import by_unit, in_order, tell_coverage, tell_matrix
 
 Rows = list[tuple[str, ...]]
 
@@ -78,10 +78,6 @@ def _percent(rate: Fraction | None) -> str:
     return f"{permille // 10}.{permille % 10} %"
 
 
-def _permille(rate: Fraction | None) -> int | None:
-    return None if rate is None else round(rate * 1000)
-
-
 # --- one case -----------------------------------------------------------------------------------
 
 
@@ -93,7 +89,7 @@ def _of_case(number: str, file: Path | None, *, home: Path | None, as_json: bool
     header = _heads("item", "matter", "obligation", "from", "to", "status", "recordings", "findings")
     rows = [_cell_row(cell, zone) for cell in found.cells]
     _written(file, header, rows)
-    report(_told(found, catalog), as_json=as_json, show=lambda: _show_case(found, header, rows))
+    report(tell_coverage(found, catalog), as_json=as_json, show=lambda: _show_case(found, header, rows))
 
 
 def _cell_row(cell: Cell, zone: tzinfo) -> tuple[str, ...]:
@@ -146,47 +142,6 @@ def _show_case(found: Coverage, header: Sequence[str], rows: Rows) -> None:
     out.print(f"{word('coverage', 'rate')}: {present}/{len(demanded)} {_percent(found.rate)}")
 
 
-def _told(found: Coverage, catalog: Catalog) -> dict[str, Any]:
-    demanded = [cell for cell in found.cells if cell.is_demanded]
-    return {
-        "case": found.case.number,
-        "catalog": catalog.id,
-        "type": found.case.type,
-        "unit": found.case.unit,
-        "demanded": len(demanded),
-        "present": sum(cell.status is Status.PRESENT for cell in demanded),
-        "rate_permille": _permille(found.rate),
-        "cells": [_told_cell(cell) for cell in found.cells],
-        "doubts": [{"code": doubt.value, "of": told} for doubt, told in found.doubts],
-    }
-
-
-def _told_cell(cell: Cell) -> dict[str, Any]:
-    item = cell.item
-    return {
-        "item": item.id,
-        "type": item.type,
-        "link": item.link,
-        "obligation": item.obligation.value,
-        **_told_activity(cell.activity),
-        "status": cell.status.value,
-        "is_demanded": cell.is_demanded,
-        "due": instant.to_text(cell.due),
-        "recordings": list(cell.recordings),
-        "invalid": list(cell.invalid),
-        "findings": [{"code": finding.code.value, **finding.facts} for finding in cell.findings],
-    }
-
-
-def _told_activity(activity: Activity) -> dict[str, Any]:
-    return {
-        "can_be": [item.id for item in activity.items],
-        "papers": list(activity.papers),
-        "from": None if activity.start is None else instant.to_text(activity.start),
-        "to": None if activity.end is None else instant.to_text(activity.end),
-    }
-
-
 # --- a unit and a period ------------------------------------------------------------------------
 
 
@@ -209,11 +164,11 @@ def _of_unit(
     header = (*_heads("type", "link"), *_heads(*_COUNTS), *(word("coverage", code.value) for code in Code))
     rows = [
         (catalog.types.get(type_, type_), catalog.links.get(link, link), *_counts(tally))
-        for (type_, link), tally in _in_order(matrix, catalog)
+        for (type_, link), tally in in_order(matrix, catalog)
     ]
     rows.append((word("coverage", "total"), "", *_counts(matrix.total)))
     _written(file, header, rows)
-    body = _told_matrix(matrix, catalog, unit=unit)
+    body = tell_matrix(matrix, catalog, unit=unit)
     report(body, as_json=as_json, show=lambda: _show_matrix(matrix, header, rows))
 
 
@@ -228,18 +183,12 @@ def _counts(tally: Tally) -> tuple[str, ...]:
     return (*map(str, numbers), _percent(tally.rate), *map(str, (*more, *found)))
 
 
-def _in_order(matrix: Matrix, catalog: Catalog) -> list[tuple[tuple[str, str], Tally]]:
-    """Cells of the matrix as the catalog orders types and links."""
-    types, links = list(catalog.types), list(catalog.links)
-    return sorted(matrix.cells.items(), key=lambda one: (types.index(one[0][0]), links.index(one[0][1])))
-
-
 def _show_matrix(matrix: Matrix, header: Sequence[str], rows: Rows) -> None:
     # Findings have no room beside the counts on a screen; the file has a column for each.
     wide = 2 + len(_COUNTS)
     print_table(header[:wide], [row[:wide] for row in rows], empty="")
     print_table(_heads("findings", "number"), _findings(header[wide:], rows, wide), empty="")
-    units = [(unit or word("coverage", "no-unit"), *_counts(tally)[: len(_COUNTS)]) for unit, tally in _by_unit(matrix)]
+    units = [(unit or word("coverage", "no-unit"), *_counts(tally)[: len(_COUNTS)]) for unit, tally in by_unit(matrix)]
     print_table(_heads("unit", *_COUNTS), units, empty="")
     for code, number in sorted(matrix.doubts.items()):
         out.print(f"{word('coverage', code)}: {number}")
@@ -249,32 +198,3 @@ def _findings(names: Sequence[str], rows: Rows, first: int) -> Rows:
     """Each finding that there is: its word, and how many cells of the whole have it."""
     total = rows[-1][first:]
     return [(name, number) for name, number in zip(names, total, strict=True) if number != "0"]
-
-
-def _by_unit(matrix: Matrix) -> list[tuple[str | None, Tally]]:
-    return sorted(matrix.units.items(), key=lambda one: (one[0] is None, one[0] or ""))
-
-
-def _told_matrix(matrix: Matrix, catalog: Catalog, *, unit: str | None) -> dict[str, Any]:
-    return {
-        "catalog": catalog.id,
-        "unit": unit,
-        "cases": matrix.cases,
-        "total": _told_tally(matrix.total),
-        "cells": [
-            {"type": type_, "link": link, **_told_tally(tally)} for (type_, link), tally in _in_order(matrix, catalog)
-        ],
-        "units": [{"unit": code, **_told_tally(tally)} for code, tally in _by_unit(matrix)],
-        "doubts": dict(sorted(matrix.doubts.items())),
-    }
-
-
-def _told_tally(tally: Tally) -> dict[str, Any]:
-    return {
-        "demanded": tally.demanded,
-        **{status.value: tally.must[status] for status in Status},
-        "rate_permille": _permille(tally.rate),
-        "other": tally.other.total(),
-        "other_present": tally.other[Status.PRESENT],
-        "findings": {code.value: tally.findings[code.value] for code in Code if tally.findings[code.value]},
-    }

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where a reviewed change of the rules is told: what it changes, what that does, and what comes next."""
 
-import json
-from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.cli.recordings import show_time
@@ -13,42 +10,8 @@ from evidence import instant
 from pipeline.catalogs.adopt import Reviewed
 from pipeline.catalogs.diff import CatalogDiff
 from pipeline.catalogs.effects import KINDS, Effects
-from pipeline.catalogs.review import is_remembered
-from storage.register.answers import Row
 
 _FIELD_WIDTH = 60
-
-
-def tell_review(found: Reviewed) -> dict[str, Any]:
-    """The JSON of a reviewed change."""
-    return {
-        "catalog": found.catalog,
-        "effective_from": instant.to_text(found.effective_from),
-        "adopted": found.is_adopted,
-        "change": tell_change(found.change),
-        "effects": found.effects.to_json(),
-    }
-
-
-def tell_change(change: CatalogDiff) -> dict[str, Any]:
-    """The JSON of what differs between two versions."""
-    return {
-        "old": change.old,
-        "new": change.new,
-        "added": [item.id for item in change.added],
-        "removed": [item.id for item in change.removed],
-        "changed": [
-            {
-                "item": one.id,
-                "keeping": one.keeping.value,
-                "deadline": one.deadline.value,
-                "obligation": one.obligation.value,
-                "fields": [{"field": said.field, "old": said.old, "new": said.new} for said in one.fields],
-            }
-            for one in change.changed
-        ],
-        "head": [{"field": said.field, "old": said.old, "new": said.new} for said in change.head],
-    }
 
 
 def print_review(found: Reviewed, zone: ZoneInfo) -> None:
@@ -109,24 +72,3 @@ def _until(told: str | None, zone: ZoneInfo) -> str:
     if told is None:
         return word("effect", "no-date")
     return instant.from_text(told).astimezone(zone).strftime("%Y-%m-%d")
-
-
-def tell_version(row: Row, *, newest: str, now: datetime) -> dict[str, Any]:
-    """The JSON of a version, without its text."""
-    heads = ("id", "sha256", "profile", "preset", "effective_from", "why", "proposed_by", "proposed_at")
-    return {
-        **{name: row[name] for name in (*heads, "approved_by", "approved_at", "withdrawn_at")},
-        "state": _state(row, newest=newest, now=now),
-        "shortens": json.loads(row["shortens"]),
-        "filing": json.loads(row["filing"]),
-    }
-
-
-def _state(row: Row, *, newest: str, now: datetime) -> str:
-    if row["withdrawn_at"] is not None:
-        return "withdrawn"
-    if row["id"] == newest:
-        return "in-force"
-    if row["approved_at"] is None:
-        return "used" if is_remembered(row) else "proposed"
-    return "approved" if row["effective_from"] > instant.to_text(now) else "past"

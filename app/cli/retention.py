@@ -17,12 +17,12 @@ from app.keeping_words import moment_words, reason_words
 from app.settings import Settings
 from app.words import word
 from evidence import instant
-from evidence.retention import Decision, Outcome, recompute
+from evidence.retention import Outcome
 from pipeline import holds, retain
 from pipeline.ports import Ports
+from pipeline.retention_told import tell_decision
 from pipeline.steady import steady_now
 from storage.register import retention_rows, search
-from storage.register.keeping import Entry
 
 app = typer.Typer(no_args_is_help=True, help="How long recordings are kept: what is due, and why.")
 app.add_typer(clock, name="clock")
@@ -79,22 +79,8 @@ def explain(recording: Recording, home: Home = None, as_json: AsJson = False) ->
         with ports.register.view() as connection:
             entry, decision = retain.decision_within(connection, recording, ports=ports, now=now)
             numbers = {row["case_id"]: row["case"] for row in search.links_of_recording(connection, recording)}
-    body = _explained(entry, decision, now)
+    body = tell_decision(entry, decision, now)
     report(body, as_json=as_json, show=lambda: _show(body, settings, numbers))
-
-
-def _explained(entry: Entry, decision: Decision, now: datetime) -> dict[str, Any]:
-    reasons = [reason.to_json() for reason in decision.reasons]
-    again = recompute(reasons, now=now)
-    return {
-        "recording": entry.id,
-        "outcome": decision.outcome.value,
-        "until": None if decision.until is None else instant.to_text(decision.until),
-        "now": instant.to_text(now),
-        "reasons": reasons,
-        "recomputes": again == (decision.outcome, decision.until),
-        "swept": None if entry.was is None else {"outcome": entry.was[0], "until": entry.was[1]},
-    }
 
 
 def _show(body: dict[str, Any], settings: Settings, numbers: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from storage.register.answers import Row, all_rows
+from storage.register.reach import Sight
 from storage.register.schema import devices, officers, recordings
 from storage.register.schema_cases import case_documents, case_links, case_officers, cases, gaps
 
@@ -35,11 +36,15 @@ _FILMED = (
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Which cases: those of these units (None: all) that begin in `[start, end)`, instants as text, where given."""
+    """Which cases: those of these units (None: all) that begin in `[start, end)`, instants as text, where given.
+
+    `sight`: only those within this reach.
+    """
 
     units: Sequence[str] | None = None
     start: str | None = None
     end: str | None = None
+    sight: Sight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +136,6 @@ def _conditions(wanted: Period) -> list[ColumnElement[bool]]:
         conditions.append(cases.c.start_at >= wanted.start)
     if wanted.end is not None:
         conditions.append(cases.c.start_at < wanted.end)
+    if wanted.sight is not None:
+        conditions.append(wanted.sight.cases())
     return conditions

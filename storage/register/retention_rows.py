@@ -15,6 +15,7 @@ from evidence import instant
 from evidence.retention import Outcome
 from storage.register.answers import Page, Place, Stretch, page_of
 from storage.register.keeping import GONE
+from storage.register.reach import Sight
 from storage.register.schema import case_links, cases, officers, originals, recordings, retention
 
 _SWEEP = ""
@@ -77,11 +78,12 @@ def due_page(
     units: Sequence[str] | None,
     limit: int | None,
     after: Place | None,
+    sight: Sight | None = None,
 ) -> Page:
     """What the last sweep found due, what came due first first: id, until, item, officer, size_bytes.
 
-    `until`: only what came due by then. `units`: only what an officer of one of these units (codes,
-    and names that officers are registered with) filmed, or a case of one holds.
+    `sight`: only what is within this reach. `until`: only what came due by then. `units`: only what an officer of one
+    of these units (codes, and names that officers are registered with) filmed, or a case of one holds.
     """
     size = select(func.sum(originals.c.size_bytes)).where(originals.c.recording == retention.c.recording)
     wanted = (
@@ -101,6 +103,8 @@ def due_page(
         wanted = wanted.where(retention.c.until <= instant.to_text(until))
     if units is not None:
         wanted = wanted.where(_of_units(units))
+    if sight is not None:
+        wanted = wanted.where(sight.recordings())
     stretch = Stretch(wanted, retention.c.until, retention.c.recording.label("id"))
     return page_of(connection, [stretch], limit=limit, after=after)
 

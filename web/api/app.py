@@ -12,7 +12,9 @@ from web.api import (
     approvals,
     case_papers,
     cases,
+    catalogs,
     clips,
+    coverage,
     credentials,
     devices,
     dockings,
@@ -36,6 +38,7 @@ from web.api import (
     problems,
     quarantine,
     recordings,
+    retention,
     search,
     segments,
     session_routes,
@@ -102,6 +105,9 @@ ROUTERS: Sequence[APIRouter] = (
     jobs.router,
     quarantine.router,
     holds.router,
+    catalogs.router,
+    coverage.router,
+    retention.router,
 )
 """Every router of the server; a new noun adds its own here."""
 
