@@ -8,11 +8,12 @@ import typer
 from app.cli.pages import Limit
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, report, session
-from app.endings import judge_at, steady
+from app.endings import steady
 from app.words import word
 from evidence import instant
 from pipeline.appraise import Wish
 from pipeline.appraise import appraise as appraise_recordings
+from pipeline.deciding import judge_at
 from storage.register import ends
 
 app = typer.Typer(no_args_is_help=True, help="Appraise what is due: dispose of it, archive it, or keep it longer.")

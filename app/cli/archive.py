@@ -8,7 +8,7 @@ import typer
 
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, progress_bar, report, session
-from app.endings import judge_at, steady
+from app.endings import steady
 from app.places import open_places
 from app.settings import Settings
 from evidence import instant
@@ -17,6 +17,7 @@ from pipeline.archive import archive as archive_recording
 from pipeline.archive import leave
 from pipeline.archive import restore as restore_recording
 from pipeline.catalogs.in_force import catalog_now
+from pipeline.deciding import judge_at
 from pipeline.prune import prune as prune_proxies
 from pipeline.tombstone import HOT
 from storage.register import ends

@@ -24,24 +24,6 @@ _INSTANTS = frozenset({"start_at", "until", "proposed_at", "approved_at", "gone_
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def tell_list(told: DisposalList) -> dict[str, Any]:
-    """A list as scripts get it."""
-    return {
-        "id": told.id,
-        "digest": told.digest,
-        "why": told.why,
-        "proposed_by": told.proposed_by,
-        "proposed_at": instant.to_text(told.proposed_at),
-        "approved_by": told.approved_by,
-        "approved_at": _text(told.approved_at),
-        "grace_until": _text(told.grace_until),
-        "is_withdrawn": told.is_withdrawn,
-        "is_finished": told.is_finished,
-        "withdrawn": sorted(told.withdrawn),
-        "entries": [one.to_json() for one in told.entries],
-    }
-
-
 def show_list(told: DisposalList, zone: tzinfo, *, is_whole: bool = False) -> None:
     """A list for people."""
     out.print(f"{told.id}: {len(told.standing)} of {len(told.entries)} recordings stand; {told.why}")

@@ -2,19 +2,21 @@
 """This is where footage is disposed of: a list by one person, approved by another, undone by anybody, carried out."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from app.cli.disposal_words import show_list, show_ran, show_register, tell_list, tell_ran, write_register
+from app.cli.disposal_words import show_list, show_ran, show_register, tell_ran, write_register
 from app.cli.recordings import show_time
 from app.cli.session import AsJson, Home, out, print_table, progress_bar, report, session
-from app.endings import judge_at, steady
+from app.endings import steady
 from app.places import open_places
 from app.words import word
 from evidence.errors import WrongState
 from pipeline import agree
+from pipeline.deciding import judge_at
 from pipeline.disposal_list import read_list
+from pipeline.disposal_told import stands, tell_list
 from pipeline.dispose import run as carry_out
 from pipeline.tombstone import register_lines
 from storage.register import ends
@@ -117,7 +119,7 @@ def list_lists(home: Home = None, as_json: AsJson = False) -> None:
     with session(home) as (ports, settings), ports.register.view() as connection:
         rows = ends.every_disposal(connection)
         zone = settings.zone
-    body = {"lists": [dict(row) | {"stands": _stands(row)} for row in rows]}
+    body = {"lists": [dict(row) | {"stands": stands(row)} for row in rows]}
     columns = ("list", "recordings", "is", "proposed by", "approved by", "can be undone until")
     cells = [
         (
@@ -163,12 +165,3 @@ def register(
         write_register(file, lines, zone)
     body = {"disposal": disposal, "is_finished": told.is_finished, "lines": lines}
     report(body, as_json=as_json, show=lambda: show_register(lines, zone))
-
-
-def _stands(row: Any) -> str:
-    """Where a list stands, as a code for words."""
-    if row["withdrawn_at"] is not None:
-        return "withdrawn"
-    if row["finished_at"] is not None:
-        return "finished"
-    return "proposed" if row["approved_at"] is None else "approved"

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ _PIECE_BYTES = 1 << 20
 _UPLOAD_BYTES = 64 << 20
 _TOKEN_S = 600.0
 _PROBE_S = 0.1
+_ASKED_TO_WAIT = 429
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Seen:
     late: int = 0
     fetched_bytes: int = 0
     uploaded_bytes: int = 0
+    waits: int = 0
     failures: dict[str, int] = field(default_factory=dict)
 
     def failed(self, what: str) -> None:
@@ -126,6 +129,9 @@ async def _upload(line: Line, seen: Seen, *, ends: float) -> None:
     piece = os.urandom(_PIECE_BYTES)
     while time.monotonic() < ends:
         status, headers, _ = await line.ask("POST", "/v1/uploads", Upload_Length=str(_UPLOAD_BYTES))
+        if status == _ASKED_TO_WAIT:
+            await _waited(headers, seen)
+            continue
         if status != 201:
             seen.failed(f"announce {status}")
             await asyncio.sleep(1)
@@ -133,13 +139,22 @@ async def _upload(line: Line, seen: Seen, *, ends: float) -> None:
         for at in range(0, _UPLOAD_BYTES - _PIECE_BYTES, _PIECE_BYTES):
             kind = "application/offset+octet-stream"
             where = "/v1/" + headers["location"].partition("/v1/")[2]
-            status, _, _ = await line.ask("PATCH", where, piece, Upload_Offset=str(at), Content_Type=kind)
+            status, headers, _ = await line.ask("PATCH", where, piece, Upload_Offset=str(at), Content_Type=kind)
+            if status == _ASKED_TO_WAIT:
+                await _waited(headers, seen)
+                break
             if status != 204:
                 seen.failed(f"upload {status}")
                 break
             seen.uploaded_bytes += _PIECE_BYTES
             if time.monotonic() > ends:
                 return
+
+
+async def _waited(headers: Mapping[str, str], seen: Seen) -> None:
+    """Wait as long as the server asks a dock to: what it holds for it is as much as it takes from one."""
+    seen.waits += 1
+    await asyncio.sleep(float(headers.get("retry-after", "1")))
 
 
 async def _probe(line: Line, seen: Seen, *, ends: float) -> None:

@@ -5,12 +5,15 @@ As in `search`, each function takes a connection, so that several answers can be
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, tuple_
 
+from evidence.access import Reach
 from evidence.errors import NotFound
 from evidence.lifecycle import State
-from storage.register.answers import Row, all_rows, one_row
+from storage.register.answers import Page, Place, Row, Stretch, all_rows, one_row, page_of
+from storage.register.reach import Sight
 from storage.register.schema import (
     appraisals,
     archives,
@@ -41,7 +44,17 @@ def to_appraise(connection: Connection, *, at: str, limit: int | None) -> list[R
 
     What was kept until a date that has passed is asked about again; what was archived for good is not.
     """
-    wanted = (
+    return all_rows(connection, _to_appraise(at).order_by(retention.c.until, recordings.c.id).limit(limit))
+
+
+def to_appraise_page(connection: Connection, sight: Sight, *, at: str, limit: int | None, after: Place | None) -> Page:
+    """The same within reach, page by page."""
+    wanted = _to_appraise(at).where(sight.recordings())
+    return page_of(connection, [Stretch(wanted, retention.c.until, recordings.c.id)], limit=limit, after=after)
+
+
+def _to_appraise(at: str) -> Select[Any]:
+    return (
         select(
             recordings.c.id,
             recordings.c.state,
@@ -56,7 +69,6 @@ def to_appraise(connection: Connection, *, at: str, limit: int | None) -> list[R
         .outerjoin(appraisals, appraisals.c.recording == recordings.c.id)
         .where(retention.c.outcome == "due", recordings.c.state.in_(STANDING), _is_open(at))
     )
-    return all_rows(connection, wanted.order_by(retention.c.until, recordings.c.id).limit(limit))
 
 
 def _is_open(at: str) -> ColumnElement[bool]:
@@ -112,6 +124,23 @@ def disposal(connection: Connection, identifier: str) -> Row:
 def every_disposal(connection: Connection) -> list[Row]:
     """All disposal lists, the newest first."""
     return all_rows(connection, select(disposals).order_by(disposals.c.proposed_at.desc(), disposals.c.id))
+
+
+def disposals_page(connection: Connection, sight: Sight, *, limit: int | None, after: Place | None) -> Page:
+    """Disposal lists that hold anything within reach, by the time they were proposed."""
+    wanted = select(disposals)
+    if sight.reach is not Reach.ALL:
+        held = select(disposal_entries.c.disposal).where(
+            disposal_entries.c.disposal == disposals.c.id, sight.recording_of(disposal_entries.c.recording)
+        )
+        wanted = wanted.where(exists(held))
+    return page_of(connection, [Stretch(wanted, disposals.c.proposed_at, disposals.c.id)], limit=limit, after=after)
+
+
+def seen_of(connection: Connection, identifier: str, sight: Sight) -> frozenset[str]:
+    """Recordings of a list that are within reach."""
+    held = select(disposal_entries.c.recording).where(disposal_entries.c.disposal == identifier)
+    return frozenset(connection.scalars(held.where(sight.recording_of(disposal_entries.c.recording))))
 
 
 def entries_of(connection: Connection, identifier: str) -> list[Row]:

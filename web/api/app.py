@@ -9,6 +9,7 @@ from web.access.desk import Desk
 from web.api import (
     accesses,
     alarms,
+    appraisals,
     approvals,
     case_papers,
     cases,
@@ -17,6 +18,7 @@ from web.api import (
     coverage,
     credentials,
     devices,
+    disposals,
     dockings,
     docks,
     enrolments,
@@ -108,6 +110,8 @@ ROUTERS: Sequence[APIRouter] = (
     catalogs.router,
     coverage.router,
     retention.router,
+    appraisals.router,
+    disposals.router,
 )
 """Every router of the server; a new noun adds its own here."""
 
