@@ -190,7 +190,8 @@ def _result(seen: dict[str, Any], memory: list[int], idle: dict[str, list[float]
     grown = growth(memory) if len(memory) >= 16 else 1.0
     figures = {
         "seconds": crowd.seconds, "fetched_bytes": seen["fetched_bytes"], "uploaded_bytes": seen["uploaded_bytes"],
-        "late": seen["late"], "waits": seen["waits"], "failures": seen["failures"], "memory_bytes": memory, "growth": round(grown, 4),
+        "late": seen["late"], "waits": seen["waits"], "failures": seen["failures"],
+        "memory_bytes": memory, "growth": round(grown, 4),
         "answers_ms": {name: [_rounded(median(one)), _rounded(quantile(one, 0.99))] for name, one in kinds.items()},
     }  # fmt: skip
     slowest = max(quantile(seen[name], 0.99) for name in ("account", "leave"))
@@ -203,8 +204,8 @@ def _result(seen: dict[str, Any], memory: list[int], idle: dict[str, list[float]
     told = (
         f"In {crowd.seconds:g} s {mib(seen['fetched_bytes'])} were watched and {mib(seen['uploaded_bytes'])} uploaded; "
         f"the server had at most {mib(max(memory))} resident. Failures: {seen['failures'] or 'none'}. "
-        f"{seen['waits']} times a dock was asked to wait (429, Retry-After) and did: nothing takes away here what it has "
-        "sent, and a server holds only so much of one dock."
+        f"{seen['waits']} times a dock was asked to wait (429, Retry-After) and did: nothing takes away here what "
+        "it has sent, and a server holds only so much of one dock."
     )
     title = f"{crowd.players} players and {crowd.docks} docks for {crowd.seconds / 60:g} minutes"
     return Result("players", title, (*_COMPARED, told), _COLUMNS, rows, figures, goals)
