@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app import clocks, walls
-from app.settings import Settings
+from app.settings import Settings, without_password
 from app.wiring import (
     check_packages,
     open_authorities,
@@ -58,9 +58,13 @@ def examine_installation(settings: Settings) -> list[Check]:
         ("catalog", _catalog),
         ("ffmpeg", lambda s: find_ffmpeg(s.ffmpeg).version),
         ("media sandbox", _walls),
-        ("broker", lambda s: s.broker_url if s.broker_url != "embedded:" else f"embedded, {find_server()}"),
+        ("broker", _broker),
     )
     return [*(_look(name, look, settings) for name, look in looks), *_bucket(settings)]
+
+
+def _broker(settings: Settings) -> str:
+    return without_password(settings.broker_url) if settings.broker_url != "embedded:" else f"embedded, {find_server()}"
 
 
 def _bucket(settings: Settings) -> list[Check]:
@@ -174,7 +178,7 @@ def _log(settings: Settings) -> str:
 
 def origins(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Name, value and origin of each setting."""
-    from app.settings import SETTINGS, without_password
+    from app.settings import SETTINGS
 
     for name, setting in SETTINGS.items():
         value, origin = settings.origins[name]
