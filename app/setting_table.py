@@ -85,6 +85,12 @@ SETTINGS: Mapping[str, Setting] = {
     "oidc_secret_file": Setting(
         "EVIDOCK_OIDC_SECRET_FILE", "private file with the secret that it gave this server; empty: none", ""
     ),
+    "second_factor": Setting(
+        "EVIDOCK_SECOND_FACTOR",
+        "`on`: administrators, approvers and auditors need codes or a passkey for acts that matter; `off`: a password "
+        "does",
+        "on",
+    ),
     "outbound_allow": Setting(
         "EVIDOCK_OUTBOUND_ALLOW",
         "hosts, addresses and networks inside that the server may ask (identity provider, web hooks), with spaces "

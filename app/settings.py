@@ -57,6 +57,7 @@ class Settings:
     oidc_issuer: str
     oidc_client_id: str
     oidc_secret_file: Path | None
+    second_factor: bool
     outbound_allow: tuple[str, ...]
     watermark: bool
     server: str
@@ -113,6 +114,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         oidc_issuer=values["oidc_issuer"],
         oidc_client_id=values["oidc_client_id"],
         oidc_secret_file=_path(values["oidc_secret_file"]),
+        second_factor=_read(told, "second_factor", _switch),
         outbound_allow=tuple(values["outbound_allow"].split()),
         watermark=_read(told, "watermark", _switch),
         server=values["server"],

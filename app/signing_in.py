@@ -22,7 +22,12 @@ def means_of(settings: Settings) -> Means:
         BadInput: a setting cannot be used. StoreUnavailable: a key of the home cannot be made or read.
     """
     box = SecretBox.create_or_load(settings.keys, chance=clocks.chance)
-    return Means(public_url=settings.public_url, box=box, oidc=provider_of(settings))
+    return Means(
+        public_url=settings.public_url,
+        box=box,
+        oidc=provider_of(settings),
+        is_second_factor_asked=settings.second_factor,
+    )
 
 
 def provider_of(settings: Settings) -> Provider | None:

@@ -21,6 +21,7 @@ from evidence.errors_doors import ChangedMeanwhile as ChangedMeanwhile
 from evidence.errors_doors import KeyReused as KeyReused
 from evidence.errors_doors import NotAllowed as NotAllowed
 from evidence.errors_doors import ProveAgain as ProveAgain
+from evidence.errors_doors import SecondFactorNeeded as SecondFactorNeeded
 from evidence.errors_doors import TooManyTries as TooManyTries
 from evidence.errors_doors import UnderWay as UnderWay
 

@@ -16,6 +16,12 @@ class ProveAgain(Refused):
     code = "prove-again"
 
 
+class SecondFactorNeeded(Refused):
+    """This person's roles want a second factor for this act: codes beside the password, or a passkey."""
+
+    code = "second-factor"
+
+
 class TooManyTries(Unavailable):
     """Wrong passwords or codes came too often; the right one is not looked at either, for a while."""
 

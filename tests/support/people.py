@@ -156,7 +156,7 @@ def add_user(
 
 def signed_in(ports: Ports, user: str, client: httpx.Client, actor: Actor, *, now: datetime | None = None) -> Person:
     """Somebody with a session that just began."""
-    token = open_session(user, "password", ports=ports, figures=shipped_figures(), now=now or clocks.now())
+    token = open_session(user, "password+totp", ports=ports, figures=shipped_figures(), now=now or clocks.now())
     return Person(actor, {"Cookie": f"evidock={token}", "Origin": str(client.base_url).rstrip("/")}, client)
 
 

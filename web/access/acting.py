@@ -17,7 +17,7 @@ from web.access.desk import Desk
 from web.access.same_site import check_same_site
 from web.api.context import Context, Here
 from web.guard.strangers import address_of
-from web.signin.who import SignedIn, check_proved, signed_in
+from web.signin.who import SignedIn, check_factors, check_proved, signed_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Door:
 
         Raises:
             NotSignedIn: nobody is known. NotAllowed: the act is not theirs, or another site asked.
-            ProveAgain: they must prove themselves anew. Overloaded: they ask too often.
-            RegisterUnavailable: worth another try.
+            SecondFactorNeeded: their roles want one. ProveAgain: they must prove themselves anew.
+            Overloaded: they ask too often. RegisterUnavailable: worth another try.
         """
         desk = desk_of(request)
         asking = self._signed_in(request, here, desk)
@@ -58,6 +58,7 @@ class Door:
         if asker.reach is Reach.NONE:
             raise NotAllowed(f"{self.name} is not among the things you may do", act=self.name)
         if self.act.is_sensitive:
+            check_factors(asking, here)
             check_proved(asking, here)
         return asker
 

@@ -21,7 +21,7 @@ from web.access.asker import About, Asker
 from web.access.desk import Also
 
 _PATIENCE_S = 15.0
-_REFUSALS = frozenset({NotAllowed.code, NotFound.code, Refused.code, "prove-again"})
+_REFUSALS = frozenset({NotAllowed.code, NotFound.code, Refused.code, "prove-again", "second-factor"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 

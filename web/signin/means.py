@@ -21,7 +21,7 @@ class Means:
     """What a server signs people in with. `public_url`: where browsers reach it, as `https://HOST[:PORT]`.
 
     `box`: what secrets are sealed in that must be read again; without it nobody gets a second factor by code.
-    `oidc`: who else may say who somebody is.
+    `oidc`: who else may say who somebody is. `is_second_factor_asked`: of whoever holds a role that two people give.
     """
 
     figures: Figures = field(default_factory=shipped_figures)
@@ -30,6 +30,7 @@ class Means:
     passwords: Passwords = field(default_factory=Passwords)
     failures: Failures = field(default_factory=_failures)
     oidc: Provider | None = None
+    is_second_factor_asked: bool = True
 
     @property
     def host(self) -> str:

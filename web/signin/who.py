@@ -10,8 +10,8 @@ from datetime import datetime
 from fastapi import Request
 
 from evidence import instant
-from evidence.access import Actor, Role
-from evidence.errors import NotSignedIn, ProveAgain
+from evidence.access import PRIVILEGED, Actor, Role
+from evidence.errors import NotSignedIn, ProveAgain, SecondFactorNeeded
 from evidence.tokens import token_sha256
 from storage.register import session_rows, user_rows
 from storage.register.answers import Row
@@ -24,6 +24,8 @@ from web.signin.sessions import Session
 KEY_PREFIX = "evk_"
 SECURE_COOKIE = "__Host-evidock"
 PLAIN_COOKIE = "evidock"
+TWO_FACTORS = frozenset({"password+totp", "passkey"})
+"""Ways to be believed that are two factors; as `web.signin.accounts` calls them."""
 _SCHEME = "bearer"
 
 
@@ -85,6 +87,30 @@ def check_fresh(proved_at: datetime | None, here: Context) -> None:
     """
     if proved_at is None or not proved_at <= here.now() < proved_at + here.sign_in.figures.proof:
         raise ProveAgain("prove once more who you are (POST /v1/session/proof), then ask again")
+
+
+def lacks_factor(asking: SignedIn, here: Context) -> bool:
+    """True when a person holds a role that two people give, and proved themselves by less than two factors.
+
+    A passkey is two: the thing, and the finger or PIN that it asked for. What another provider asked is not known.
+    """
+    session = asking.session
+    if session is None or not here.sign_in.is_second_factor_asked:
+        return False
+    return bool(asking.actor.roles & PRIVILEGED) and session.how not in TWO_FACTORS
+
+
+def check_factors(asking: SignedIn, here: Context) -> None:
+    """Return when the person's last proof was strong enough for their roles.
+
+    Raises:
+        SecondFactorNeeded: it was not. They may add codes or a passkey, and prove themselves with it.
+    """
+    if lacks_factor(asking, here):
+        raise SecondFactorNeeded(
+            "your roles want a second factor for this: add codes (POST /v1/me/totp) or a passkey, then prove with it "
+            "who you are (POST /v1/session/proof)"
+        )
 
 
 def is_secure(request: Request, here: Context) -> bool:
