@@ -22,6 +22,7 @@ from web.api import (
     dockings,
     docks,
     enrolments,
+    events,
     exports,
     grants,
     holds,
@@ -61,6 +62,7 @@ from web.guard.headers import StrictHeaders
 from web.guard.hosts import OwnHosts
 from web.guard.sizes import ShortRequests
 from web.guard.strangers import count_strangers
+from web.live.room import WatchRoom
 from web.media.room import MediaRoom
 from web.tus import uploads
 from web.tus.door import TusDoor
@@ -103,6 +105,7 @@ ROUTERS: Sequence[APIRouter] = (
     devices.ledgers,
     officers.router,
     units.router,
+    events.router,  # before docks: a wall is no dock's id
     docks.router,
     jobs.router,
     quarantine.router,
@@ -131,12 +134,13 @@ def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> F
     app.state.intake = Intake(context)
     app.state.media = MediaRoom(context.ports)
     app.state.clips = ClipRoom(context.ports.received.with_name("clips"))
+    limits = context.limits
+    app.state.watchers = WatchRoom(per_person=limits.streams_per_person, most=limits.streams)
     app.state.axis = Objects(context, app.state.intake)
     for router in routers:
         app.include_router(router, responses=dict(problems.PROBLEMS), tags=list(openapi.tags_of(router.tags)))
     problems.install(app, context)
     openapi.install(app, routers)
-    limits = context.limits
     app.add_middleware(SmallBodies, limit=limits.body_bytes, streamed=uploads.PREFIX, silence_s=limits.silence_s)
     app.add_middleware(TusDoor, prefix=uploads.PREFIX)
     app.add_middleware(PlainAddresses)

@@ -32,6 +32,14 @@ class Limits:
     person_requests_s: int
     stranger_requests: int
     stranger_requests_s: int
+    streams_per_person: int
+    streams: int
+    stream_tick_s: int
+    stream_heart_s: int
+    stream_look_s: int
+    stream_unread_s: int
+    stream_behind: int
+    stream_jobs: int
 
 
 def shipped_limits() -> Limits:

@@ -59,7 +59,8 @@ def listening(
 ) -> Iterator[Listening]:
     """Answer at `listener` while the block runs; without `identity`, plain HTTP.
 
-    At its end no new request is taken, and those under way have `grace_s` seconds.
+    At its end no new request is taken, and those under way have `grace_s` seconds;
+    streams of live events end at once.
 
     Raises:
         BadInput: the certificate cannot be used. ServerUnavailable: it does not come up.
@@ -90,6 +91,8 @@ def listening(
         shown = f"[{host}]" if ":" in host else host
         yield Listening(f"{'http' if identity is None else 'https'}://{shown}:{port}", thread)
     finally:
+        if watchers := getattr(app.state, "watchers", None):
+            watchers.close()
         server.should_exit = True
         thread.join(grace_s + 2.0)
         listener.close()
