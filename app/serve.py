@@ -29,6 +29,7 @@ from web.api.app import create_app
 from web.api.context import Context
 from web.api.limits import shipped_limits
 from web.api.sessions import Sessions
+from web.guard.proxies import behind_proxies
 from web.outbound.telling import Teller
 from web.server.certificate import Identity, brought, own
 from web.server.listening import bound, listening
@@ -70,6 +71,7 @@ def run_server(
         context = context_of(settings, ports, link, seen)
         context.files.clear()
         app = create_app(context)
+        behind_proxies(app, settings.trusted_proxies)
         rounds = {
             "uploads": _of_uploads(context, app.state.intake),
             "live": _of_live(context),

@@ -91,6 +91,12 @@ SETTINGS: Mapping[str, Setting] = {
         "does",
         "on",
     ),
+    "trusted_proxies": Setting(
+        "EVIDOCK_TRUSTED_PROXIES",
+        "exact addresses of reverse proxies, with spaces between: the last address in their `X-Forwarded-For` is "
+        "whence a request comes; empty: none is believed",
+        "",
+    ),
     "outbound_allow": Setting(
         "EVIDOCK_OUTBOUND_ALLOW",
         "hosts, addresses and networks inside that the server may ask (identity provider, web hooks), with spaces "

@@ -58,6 +58,7 @@ class Settings:
     oidc_client_id: str
     oidc_secret_file: Path | None
     second_factor: bool
+    trusted_proxies: tuple[str, ...]
     outbound_allow: tuple[str, ...]
     watermark: bool
     server: str
@@ -115,6 +116,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
         oidc_client_id=values["oidc_client_id"],
         oidc_secret_file=_path(values["oidc_secret_file"]),
         second_factor=_read(told, "second_factor", _switch),
+        trusted_proxies=tuple(values["trusted_proxies"].split()),
         outbound_allow=tuple(values["outbound_allow"].split()),
         watermark=_read(told, "watermark", _switch),
         server=values["server"],
