@@ -36,7 +36,7 @@ def show_wall(asker: Reading) -> Wall:
 @router.get(
     "/events",
     operation_id="events.watch",
-    response_class=EventStream,
+    response_class=Response,
     responses={200: {"description": "Events, as they happen", "content": {KIND: {"schema": {"type": "string"}}}}},
 )
 def watch(
