@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from app import clocks
 from evidence import instant
@@ -41,7 +41,7 @@ class Cinema:
         assert reply.status_code == 201, reply.text
         return dict(reply.json())
 
-    def fetch(self, person: Person, url: str, method: str = "GET", **headers: str) -> httpx.Response:
+    def fetch(self, person: Person, url: str, method: str = "GET", **headers: str) -> httpx2.Response:
         """A file that leave opens; names of headers are written with `_`."""
         return person.ask(method, url.removeprefix("/v1"), headers=headers)
 

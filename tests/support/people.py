@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from fastapi import FastAPI
 
 from app import clocks
@@ -52,22 +52,22 @@ class Person:
 
     actor: Actor
     headers: Mapping[str, str]
-    client: httpx.Client
+    client: httpx2.Client
 
     @property
     def role(self) -> Role:
         """Their one role."""
         return next(iter(self.actor.roles))
 
-    def get(self, path: str, **params: Any) -> httpx.Response:
+    def get(self, path: str, **params: Any) -> httpx2.Response:
         """Ask for something below /v1."""
         return self.ask("GET", path, params=params)
 
-    def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+    def post(self, path: str, body: Any = None, **headers: str) -> httpx2.Response:
         """Send JSON to something below /v1; names of headers are written with `_`."""
         return self.ask("POST", path, json=body, headers=headers)
 
-    def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:
+    def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> httpx2.Response:
         """One request below /v1."""
         told = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
         return self.client.request(method, f"/v1{path}", headers={**self.headers, **told}, **more)
@@ -80,7 +80,7 @@ class Hall:
     home: Home
     app: FastAPI
     people: Mapping[Role, Person]
-    nobody: httpx.Client
+    nobody: httpx2.Client
     cases: Mapping[str, str] = field(default_factory=dict)
     """Ids of the cases; numbers are `A-own` and so on."""
     recordings: Mapping[str, str] = field(default_factory=dict)
@@ -128,7 +128,7 @@ def hall_of_people(home: Home, *, is_filled: bool = True, **changed: Any) -> Ite
     with (
         bound("127.0.0.1", 0) as listener,
         listening(app, listener, identity=None, grace_s=1.0) as server,
-        httpx.Client(base_url=server.address, timeout=30) as client,
+        httpx2.Client(base_url=server.address, timeout=30) as client,
     ):
         try:
             people = {role: _person(home.ports, role, client) for role in ROLES}
@@ -154,13 +154,13 @@ def add_user(
     return user
 
 
-def signed_in(ports: Ports, user: str, client: httpx.Client, actor: Actor, *, now: datetime | None = None) -> Person:
+def signed_in(ports: Ports, user: str, client: httpx2.Client, actor: Actor, *, now: datetime | None = None) -> Person:
     """Somebody with a session that just began."""
     token = open_session(user, "password+totp", ports=ports, figures=shipped_figures(), now=now or clocks.now())
     return Person(actor, {"Cookie": f"evidock={token}", "Origin": str(client.base_url).rstrip("/")}, client)
 
 
-def _person(ports: Ports, role: Role, client: httpx.Client) -> Person:
+def _person(ports: Ports, role: Role, client: httpx2.Client) -> Person:
     if role is Role.SERVICE:
         return _program(ports, client)
     unit = None if role in _EVERYWHERE else OURS
@@ -170,7 +170,7 @@ def _person(ports: Ports, role: Role, client: httpx.Client) -> Person:
     return signed_in(ports, user, client, Actor(f"user:{user}", frozenset({role}), unit, units, officer))
 
 
-def _program(ports: Ports, client: httpx.Client) -> Person:
+def _program(ports: Ports, client: httpx2.Client) -> Person:
     secret = "evk_" + "s" * 43
     acts = sorted(name for name, act in ACTS.items() if act.reach.get(Role.SERVICE, Reach.NONE) > Reach.NONE)
     facts_ = {"sha256": hashlib.sha256(secret.encode()).hexdigest(), "acts": acts, "unit": OURS, "until_at": _UNTIL}

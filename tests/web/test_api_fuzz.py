@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -97,7 +97,7 @@ def asked_once(hall: Hall, case: Case[Any], met: Counter[int], chance: random.Ra
         response = case.call(base_url=str(hall.nobody.base_url), headers=headers_of(hall, who), timeout=20)
         met[response.status_code] += 1
         case.validate_response(response, checks=CHECKS[:1] if is_of_docks(case.operation) else CHECKS)
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         return f"{case.operation.label} as {who}: {error!r}"
     except (Exception, BaseExceptionGroup) as error:  # each of its checks has an error of its own
         return f"{case.operation.label} as {who}: {error}\n{case.as_curl_command()}"

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from app import clocks
@@ -29,7 +29,7 @@ def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
         yield made
 
 
-def ask(hall: Hall, who: str = "investigator", *, why: str = "court", **changed: Any) -> httpx.Response:
+def ask(hall: Hall, who: str = "investigator", *, why: str = "court", **changed: Any) -> httpx2.Response:
     body = {"act": "access", "noun": "case", "subject": "A-own", "params": {}, "why": why}
     return hall[who].post("/approvals", body | changed)
 
@@ -42,7 +42,7 @@ def asked(hall: Hall, who: str = "investigator", **changed: Any) -> dict[str, An
     return body
 
 
-def decide(by_whom: Person, told: dict[str, Any], decision: str = "approved", **changed: Any) -> httpx.Response:
+def decide(by_whom: Person, told: dict[str, Any], decision: str = "approved", **changed: Any) -> httpx2.Response:
     body = {"decision": decision, "digest": told["digest"], "why": "seen"} | changed
     return by_whom.post(f"/approvals/{told['id']}/decision", body)
 

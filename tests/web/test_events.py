@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from app import clocks
@@ -49,7 +49,7 @@ class Said:
 class Reader:
     """What comes of one stream."""
 
-    response: httpx.Response
+    response: httpx2.Response
     lines: Iterator[str]
 
     def next(self, kind: str) -> Said:
@@ -76,7 +76,7 @@ def watching(person: Person, **headers: str) -> Iterator[Reader]:
 
 
 @contextmanager
-def opened(person: Person, headers: dict[str, str]) -> Iterator[httpx.Response]:
+def opened(person: Person, headers: dict[str, str]) -> Iterator[httpx2.Response]:
     """A stream; the server may not have noticed yet that those of the test before are gone."""
     for _ in range(50):
         with person.client.stream("GET", "/v1/events", headers=headers, timeout=15) as response:
@@ -260,7 +260,7 @@ def test_the_end_of_the_server_ends_streams_at_once(hall: Hall) -> None:
     with closing(app.state.desk), bound("127.0.0.1", 0) as listener, ExitStack() as serving:
         server = serving.enter_context(listening(app, listener, identity=None, grace_s=10))
         told = {"headers": dict(hall["auditor"].headers), "timeout": 15}
-        with httpx.stream("GET", f"{server.address}/v1/events", **told) as response:  # type: ignore[arg-type]
+        with httpx2.stream("GET", f"{server.address}/v1/events", **told) as response:  # type: ignore[arg-type]
             next(response.iter_lines())
             began = time.monotonic()
             serving.close()

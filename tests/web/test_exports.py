@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from app import clocks
@@ -49,7 +49,7 @@ def grant_export(hall: Hall, person: Person, case: str, *, number: int) -> None:
         record("granted", f"grant/gra-x{number}", {"why": "w"}, **leave, **span, approval=f"apv-x{number}")
 
 
-def ask(person: Person, case: str = "A-own", **headers: str) -> httpx.Response:
+def ask(person: Person, case: str = "A-own", **headers: str) -> httpx2.Response:
     return person.post("/exports", {"case": case, "what": "originals"}, **headers)
 
 

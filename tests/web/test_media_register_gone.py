@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.cinema import Cinema, cinema
@@ -43,7 +43,7 @@ def _bring_back(register: Path, table: str) -> None:
 def test_nothing_is_served_when_the_register_is_gone(place: Cinema, server: ServerProcess, table: str) -> None:
     home = place.hall.home
     actor = place.hall["officer"].actor
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30) as client:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30) as client:
         officer = signed_in(home.ports, actor.name, client, actor)
         given = place.play(officer)
         before = place.fetch(officer, given["urls"][1])

@@ -57,7 +57,7 @@ class Everything(logging.Handler):
         self.heard: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not record.name.startswith(("httpx", "httpcore")):
+        if not record.name.startswith(("httpx2", "httpcore2")):
             self.heard.append(logging.Formatter("%(name)s %(message)s").format(record))
 
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
 from evidence import errors
 from evidence.errors import BadInput, EvidockError, Refused, ServerUnavailable, Unacceptable
 
 _PIN = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LARGEST = 64 << 20
-_TIMES = httpx.Timeout(30.0, read=120.0)
+_TIMES = httpx2.Timeout(30.0, read=120.0)
 _CODES = {
     one.code: one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, EvidockError)
 }  # fmt: skip
@@ -89,7 +89,7 @@ class Wire:
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
         # No proxy, no password file of this machine: what is asked goes to this server.
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             base_url=f"{server.url}/v1", headers=headers, verify=_context(server.pin), timeout=_TIMES,
             follow_redirects=False, trust_env=False,
         )  # fmt: skip
@@ -109,7 +109,7 @@ class Wire:
             return _object(answer)
 
     @contextmanager
-    def stream(self, method: str, path: str, **more: Any) -> Iterator[httpx.Response]:
+    def stream(self, method: str, path: str, **more: Any) -> Iterator[httpx2.Response]:
         """An answer whose bytes are still to come; as `get`.
 
         Raises:
@@ -120,7 +120,7 @@ class Wire:
                 if not answer.is_success:
                     raise _error(answer)
                 yield answer
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise ServerUnavailable(f"{self._client.base_url.host} does not answer: {error}") from error
         except ssl.SSLError as error:
             raise ServerUnavailable(f"{self._client.base_url.host} is not the server that is meant: {error}") from error
@@ -130,7 +130,7 @@ class Wire:
         self._client.close()
 
 
-def _bytes(answer: httpx.Response) -> bytes:
+def _bytes(answer: httpx2.Response) -> bytes:
     data = bytearray()
     for block in answer.iter_bytes():
         data += block
@@ -139,12 +139,12 @@ def _bytes(answer: httpx.Response) -> bytes:
     return bytes(data)
 
 
-def _object(answer: httpx.Response) -> dict[str, Any]:
+def _object(answer: httpx2.Response) -> dict[str, Any]:
     data = _bytes(answer)
     if not data:
         return {}
     try:
-        body = httpx.Response(200, content=data).json()
+        body = httpx2.Response(200, content=data).json()
     except ValueError as error:
         raise ServerUnavailable("the server answers with what is no JSON: is it one of ours?") from error
     if not isinstance(body, dict):
@@ -152,7 +152,7 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
     return body
 
 
-def _error(answer: httpx.Response) -> EvidockError:
+def _error(answer: httpx2.Response) -> EvidockError:
     """What the server says is wrong, as ours; a code that this version does not know, as one of its family."""
     try:
         told = _object(answer)
