@@ -4,18 +4,21 @@
 
 PREPARE = @sh deploy/bootstrap/prepare
 IN = @.venv/bin/python -m
+CONSOLE = @sh deploy/bootstrap/prepare console
 
-.PHONY: help demo test check bench chaos docs lock clean
+.PHONY: help demo test check bench chaos docs console lock clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*##\(.*\)/make \1\t\2/p' Makefile
 
 demo:  ## simulated cameras and docks, everything on; ARGS=--once runs through and prints a summary
 	$(PREPARE) run
+	@sh deploy/bootstrap/prepare console || echo "evidock: going on without the console; the API answers"
 	@.venv/bin/evidock demo $(ARGS)
 
 test:  ## all tests; ARGS="-k words" chooses
 	$(PREPARE) dev
+	$(CONSOLE)
 	$(IN) pytest -q -n 3 --dist loadfile $(ARGS)
 
 check:  ## the gates: format, lint, types, layers, house rules
@@ -25,6 +28,7 @@ check:  ## the gates: format, lint, types, layers, house rules
 	$(IN) mypy
 	@.venv/bin/lint-imports
 	$(IN) pytest -q tests/unit/test_house.py
+	@sh deploy/bootstrap/prepare console check
 
 bench:  ## benchmarks, each beside a known tool in the same run: a table, and JSON
 	$(PREPARE) dev
@@ -39,8 +43,11 @@ docs:  ## write the tables of docs/ that are made from the code
 	$(IN) tests.support.error_table
 	$(IN) tests.unit.test_docs
 
+console:  ## build the pages people see; done by itself before demo, test and check
+	$(CONSOLE)
+
 lock:  ## make the locks anew from pyproject.toml; ARGS=--upgrade takes newer releases
 	$(PREPARE) lock $(ARGS)
 
 clean:  ## remove the environment and the caches, never footage
-	rm -rf .venv .boot .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .boot web/console/node_modules web/console/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

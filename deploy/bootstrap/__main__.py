@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This is where `make` asks for an environment (`run`, `dev`) or for new locks (`lock`)."""
+"""This is where `make` asks for an environment (`run`, `dev`), for new locks (`lock`) or the console (`console`)."""
 
 import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from deploy.bootstrap import console
 from deploy.bootstrap.environment import ensure
 from deploy.bootstrap.installer import PINNED, Installer, find_installer
 from deploy.bootstrap.surroundings import ROOT, Stop, pip_settings, run, say, surroundings
@@ -19,6 +20,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if asked == "lock":
             relock(env, rest)
+        elif asked == "console":
+            console.ensure_console(ROOT, find_installer, env, is_checked="check" in rest)
         else:
             ensure(ROOT, asked, find_installer, env)
     except Stop as stop:
@@ -46,8 +49,9 @@ def relock(env: Mapping[str, str], options: Sequence[str]) -> None:
     project = ("pyproject.toml", "--extra", "build")
     compile_one(uv, [*project, "-o", "requirements.lock"], options, env)
     compile_one(uv, [*project, "--extra", "dev", "-o", "requirements-dev.lock"], options, env)
-    pinned = PINNED.relative_to(ROOT)
-    compile_one(uv, [str(pinned.with_suffix(".in")), "-o", str(pinned)], options, env)
+    for lock in (PINNED, console.PINNED):
+        pinned = lock.relative_to(ROOT)
+        compile_one(uv, [str(pinned.with_suffix(".in")), "-o", str(pinned)], options, env)
 
 
 def compile_one(uv: Installer, words: Sequence[str], options: Sequence[str], env: Mapping[str, str]) -> None:

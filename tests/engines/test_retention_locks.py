@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from app import clocks
-from app.endings import judge_at
 from evidence import instant
 from evidence.errors import StoreUnavailable
 from evidence.retention import Outcome
@@ -17,6 +16,7 @@ from pipeline import holds, retain
 from pipeline.appraise import Wish, appraise
 from pipeline.archive import archive
 from pipeline.casework import link
+from pipeline.deciding import judge_at
 from pipeline.locks import Locksmith, locked_keys
 from pipeline.retention_figures import figures
 from storage.objects import NO_PROTECTION, Protection

@@ -21,6 +21,7 @@ LOCKS = (
     "requirements.lock",
     "requirements-dev.lock",
     "deploy/bootstrap/uv-requirements.txt",
+    "deploy/bootstrap/node-requirements.txt",
     "deploy/lint/tools.txt",
 )
 NAMELESS = {"utils", "util", "helpers", "common", "base", "misc"}

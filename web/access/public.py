@@ -4,6 +4,8 @@
 from collections.abc import Mapping
 
 PUBLIC: Mapping[str, str] = {
+    "GET /{address:page}": "the console's own files, which hold nothing of the agency's",
+    "HEAD /{address:page}": "the same",
     "POST /v1/challenges": "how a dock begins to sign in; it tells nothing",
     "POST /v1/sessions": "how a dock signs in: the signature is the proof",
     "POST /v1/enrolments": "how an invited dock brings its key: the one-time code is the proof, and is counted",

@@ -64,6 +64,8 @@ from web.guard.sizes import ShortRequests
 from web.guard.strangers import count_strangers
 from web.live.room import WatchRoom
 from web.media.room import MediaRoom
+from web.pages import routes as console
+from web.pages.site import shipped_site
 from web.tus import uploads
 from web.tus.door import TusDoor
 from web.tus.intake import Intake
@@ -115,6 +117,7 @@ ROUTERS: Sequence[APIRouter] = (
     retention.router,
     appraisals.router,
     disposals.router,
+    console.router,  # last: it answers every address that nobody else does
 )
 """Every router of the server; a new noun adds its own here."""
 
@@ -130,6 +133,7 @@ def create_app(context: Context, *, routers: Sequence[APIRouter] = ROUTERS) -> F
         dependencies=[Depends(count_strangers)],
     )
     app.state.context = context
+    app.state.site = shipped_site()
     app.state.desk = Desk(context.ports.register, now=context.now, monotonic=context.monotonic)
     app.state.intake = Intake(context)
     app.state.media = MediaRoom(context.ports)

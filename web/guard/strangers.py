@@ -10,8 +10,9 @@ from web.access.public import PUBLIC
 from web.api.context import Here
 from web.api.rates import neighbours
 
-# These ask for a session or a key themselves, and a player asks for a segment every few seconds.
-_ASK_WHO = "/v1/media/"
+# These ask for a session or a key themselves, and a player asks for a segment every few seconds; or they are files
+# of the console, which lie in memory and come a dozen at a time.
+_UNCOUNTED = ("/v1/media/", "/{address:page}")
 
 
 async def count_strangers(request: Request, here: Here) -> None:
@@ -21,7 +22,7 @@ async def count_strangers(request: Request, here: Here) -> None:
         Overloaded: too many came from there.
     """
     path = getattr(request.scope.get("route"), "path", "")
-    if f"{request.method} {path}" in PUBLIC and not path.startswith(_ASK_WHO):
+    if f"{request.method} {path}" in PUBLIC and not path.startswith(_UNCOUNTED):
         here.rates.strangers.count(address_of(request), at=here.monotonic())
 
 
