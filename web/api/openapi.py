@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from web.access.acting import Door
+from web.api.openapi_links import add_links
 from web.api.problems import SCHEMA
 
 ADDRESS = "/v1/openapi.json"
@@ -76,6 +77,7 @@ def _described(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
         if isinstance(route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
                 _annotate(told["paths"][route.path_format][method.lower()], route)
+    add_links(told)
     return told
 
 
