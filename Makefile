@@ -36,7 +36,7 @@ bench:  ## benchmarks, each beside a known tool in the same run: a table, and JS
 
 chaos:  ## the long run of every fault: a release's numbers; seed and commit are printed
 	$(PREPARE) dev
-	@EVIDOCK_CHAOS=long .venv/bin/python -m pytest -q -s --timeout=3600 tests/faults tests/attacks tests/web tests/devices $(ARGS)
+	@EVIDOCK_CHAOS=long .venv/bin/python -m pytest -q -s --timeout=3600 tests/faults tests/attacks tests/web tests/devices tests/console $(ARGS)
 
 docs:  ## write the tables of docs/ that are made from the code
 	$(PREPARE) dev
