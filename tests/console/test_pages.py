@@ -15,6 +15,7 @@ from pipeline.docks import Invitation, invite
 from tests.support.browser import barriers, browser, picture, visiting
 from tests.support.home import open_home
 from tests.support.people import OURS, Hall, hall_of_people
+from tests.support.plugged import plug_in
 
 LISTED = Path(__file__).parents[2] / "web/console/src/pages/list.ts"
 PAGES = [path for path in re.findall(r"page\('([^']+)'", LISTED.read_text("utf-8")) if ":" not in path]
@@ -86,6 +87,19 @@ def test_keys_go_from_page_to_page_and_tell_themselves(opened: Browser, hall: Ha
         expect(page.get_by_role("dialog")).to_be_visible()
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_wall_shows_a_device_the_moment_it_is_plugged_in(opened: Browser, hall: Hall) -> None:
+    with visiting(opened, hall["officer"], address(hall)) as page:
+        page.goto(f"{address(hall)}/wall?kiosk=1")
+        expect(page.locator("main")).to_contain_text("实时")
+        expect(page.locator("main")).to_contain_text("Station 1")
+        dock = hall["officer"].get("/docks/wall").json()["docks"][0]["id"]
+        plug_in(hall, dock, "CAM-1", "dkg-wall")
+        expect(page.locator("main")).to_contain_text("采集中", timeout=5000)
+        expect(page.locator("main")).to_contain_text("CAM-1")
+        assert barriers(page) == []
+        picture(page, "wall-live-zh")
 
 
 def test_a_page_of_another_role_is_not_in_the_navigation(opened: Browser, hall: Hall) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -16,11 +15,11 @@ import pytest
 from app import clocks
 from evidence import instant
 from evidence.custody import Happening
-from pipeline.docks import Invitation, invite
 from storage.register import live_rows
 from storage.register.schema import jobs
 from tests.support.home import open_home
 from tests.support.people import OURS, THEIRS, Hall, Person, hall_of_people, signed_in
+from tests.support.plugged import invited, plug_in
 from web.api.app import create_app
 from web.api.limits import shipped_limits
 from web.server.listening import bound, listening
@@ -86,27 +85,6 @@ def opened(person: Person, headers: dict[str, str]) -> Iterator[httpx2.Response]
             assert response.status_code == 429, response.read()
         time.sleep(0.1)
     raise AssertionError("the room of those who went is not free")
-
-
-def invited(hall: Hall, name: str, unit: str) -> str:
-    return invite(Invitation(name, unit=unit), ports=hall.home.ports, now=clocks.now()).dock
-
-
-def plug_in(hall: Hall, dock: str, device: str, docking: str) -> None:
-    """As a dock's word is written: a device is in port 1, with four files."""
-    facts: dict[str, Any] = {
-        "clock": None,
-        "docking": docking,
-        "dock": dock,
-        "device": device,
-        "port": "1",
-        "refusal": None,
-    }
-    facts |= {"began_at": instant.to_text(clocks.now() - timedelta(seconds=10)), "names": 5, "taken": 4}
-    facts |= {"taken_bytes": 4000, "manifest_sha256": "0" * 64}
-    with hall.home.ports.register.begin() as writing:
-        happening = Happening("docked", f"device/{device}", facts, {"device": device})
-        writing.record(happening, actor=f"dock:{dock}", at=clocks.now())
 
 
 def test_a_dock_within_reach_is_told_of_and_one_beyond_is_not(hall: Hall) -> None:

@@ -50,36 +50,34 @@ export interface CaseBrief {
   restricted: boolean
 }
 
-export interface DockBrief {
+export interface Slot {
+  port: string
+  docking: string
+  device: string | null
+  officer: string | null
+  state: string
+  refusal: string | null
+  began_at: string
+  ended_at: string | null
+  files: number
+  bytes: number
+  came_files: number
+  came_bytes: number
+  bytes_per_s: number | null
+  left_s: number | null
+  offset_ms: number | null
+  uncertainty_ms: number | null
+}
+
+export interface DockNow {
   id: string
   name: string
   kind: string
   unit: string
-  device: string | null
   state: string
   erases: boolean
-  enrolled_at: string | null
-}
-
-export interface Docking {
-  id: string
-  port: string
-  device: string | null
-  began_at: string
-  names: number
-  taken: number
-  taken_bytes: number
-  refusal: string | null
-  erasing_at: string | null
-  ended_at: string | null
-  outcome: string | null
-  received: number | null
-  erased: number | null
-}
-
-export interface DockBody extends DockBrief {
   seen_at: string | null
-  dockings: Docking[]
+  slots: Slot[]
 }
 
 export interface JobBody {
