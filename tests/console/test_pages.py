@@ -43,11 +43,13 @@ def address(hall: Hall) -> str:
 
 @pytest.mark.parametrize("path", ["/", *PAGES])
 def test_a_page_opens_in_both_languages_and_keeps_nobody_out(opened: Browser, hall: Hall, path: str) -> None:
+    who = hall["investigator" if path in ("/cases", "/unfiled") else "admin"]
     for language, dark in (("zh-CN", True), ("en", False)):
-        with visiting(opened, hall["admin"], address(hall), language=language, dark=dark) as page:
+        with visiting(opened, who, address(hall), language=language, dark=dark) as page:
             page.goto(address(hall) + path)
             expect(page.locator("main h1").first).to_be_visible()
             page.wait_for_timeout(300)
+            assert page.get_by_role("alert").count() == 0, page.locator("main").inner_text()
             assert barriers(page) == [], language
             told = page.locator("main h1").first.inner_text()
             assert bool(HAN.search(told)) is (language == "zh-CN"), told

@@ -6,6 +6,7 @@ acknowledged is lost or doubled, and an upload that was cut goes on where it was
 """
 
 import hashlib
+import os
 import secrets
 import shutil
 import time
@@ -32,6 +33,7 @@ PART = 16 << 20
 TRY_LATER = 75
 LEASE_S = 3.0
 _PATIENCE_S = 280
+_RUNS = 5
 _OPERATE_PORT = 9100
 _THREADS = 2
 # Headers of packets, requests and their answers, and TCP's own repeats.
@@ -108,12 +110,17 @@ def test_on_a_link_that_loses_three_in_ten_nothing_is_lost_or_doubled(
     with link(mtu=JUMBO) as network:
         network.lose(out=30, back=30)
         began = time.monotonic()
-        ingest = network.start(
-            "app", "ingest", card, environment=told(dock.settings.home, network.reached(engines)), log=log
-        )
+        environment = told(dock.settings.home, network.reached(engines))
+        ingest = network.start("app", "ingest", card, environment=environment, log=log)
         time.sleep(times(3, 20))
         network.lose(out=out, back=back)
-        assert ingest.wait(_PATIENCE_S * times(1, 5)) == 0, log.read_text()
+        # On such a link a register may be out of reach for longer than a command waits: it says so, and is run again.
+        for _ in range(_RUNS):
+            status = ingest.wait(_PATIENCE_S * times(1, 5))
+            if status != os.EX_TEMPFAIL:
+                break
+            ingest = network.start("app", "ingest", card, environment=environment, log=log)
+        assert status == 0, log.read_text()
         lost = network.lost()
         print(f"{out} out, {back} back: {lost} packets lost, {time.monotonic() - began:.1f} s")
         assert lost > 300

@@ -17,6 +17,7 @@ PUBLIC: Mapping[str, str] = {
     "POST /v1/session": "how a person signs in: tries are counted before anything is looked at",
     "POST /v1/session/passkey/options": "how a passkey is asked: it names nobody, and is counted by address",
     "POST /v1/session/passkey": "how a person signs in by passkey: the signature is the proof",
+    "GET /v1/session/ways": "by what means one signs in here: it tells of nobody",
     "GET /v1/session": "the session that the request itself is of, whatever roles its person has",
     "POST /v1/session/proof": "a person proves themselves anew: the session and the proof are asked for by the route",
     "DELETE /v1/session": "signing out: the session that the request itself is of",

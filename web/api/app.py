@@ -50,6 +50,7 @@ from web.api import (
     units,
     users,
     verify,
+    ways,
     webhooks,
 )
 from web.api.addresses import PlainAddresses
@@ -84,6 +85,7 @@ ROUTERS: Sequence[APIRouter] = (
     members.router,
     sign_in.router,
     sign_in_links.router,
+    ways.router,
     oidc.router,
     webhooks.router,
     me.router,

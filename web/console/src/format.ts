@@ -23,6 +23,12 @@ export function instant(text: string): string {
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())} ${offsetOf(at)}`
 }
 
+/** The further of both sides of an interval, in milliseconds; null where one of them is open. */
+export function furthest(clock: { early_ms: number | null; late_ms: number | null }): number | null {
+  const { early_ms: early, late_ms: late } = clock
+  return early === null || late === null ? null : Math.max(Math.abs(early), Math.abs(late))
+}
+
 /** `± 0.4 s`: how far from the truth an instant may be; empty where nobody said. */
 export function uncertainty(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return ''

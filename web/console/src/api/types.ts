@@ -117,8 +117,10 @@ export interface DeviceBrief {
   is_allowed: boolean
 }
 
+/** How surely a start is known: the truth lies from `early_ms` before it to `late_ms` after; null: any time. */
 export interface Clock {
-  uncertainty_ms?: number | null
+  early_ms: number | null
+  late_ms: number | null
 }
 
 export interface RecordingBrief {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // This is where a case's records are read and put in rows: a camera a row, its recordings side by side.
 import { get, type Listed } from '../../api/client'
+import type { Clock } from '../../api/types'
+import { furthest } from '../../format'
 
 export interface TimelineLine {
   what: 'recording' | 'document' | 'gap'
@@ -38,7 +40,7 @@ export interface RecordingBody {
   end: string | null
   duration: string | null
   name: string
-  clock: { early_ms: number | null; late_ms: number | null }
+  clock: Clock
   derivatives: { kind: string; removed_at: string | null }[]
 }
 
@@ -88,7 +90,6 @@ export async function readRows(id: string): Promise<{ rows: Row[]; others: Timel
 function taken(body: RecordingBody): Take | null {
   if (body.start === null || body.end === null) return null
   const [fromMs, toMs] = [Date.parse(body.start), Date.parse(body.end)]
-  const { early_ms: early, late_ms: late } = body.clock
   return {
     id: body.id,
     camera: body.device ?? body.id,
@@ -98,7 +99,7 @@ function taken(body: RecordingBody): Take | null {
     fromMs,
     toMs,
     durationS: seconds(body.duration) ?? (toMs - fromMs) / 1000,
-    unsureMs: early === null || late === null ? null : Math.max(Math.abs(early), Math.abs(late)),
+    unsureMs: furthest(body.clock),
     canPlay: body.derivatives.some((one) => one.kind.startsWith('proxy') && one.removed_at === null),
   }
 }
