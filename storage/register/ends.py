@@ -81,8 +81,8 @@ def _is_open(at: str) -> ColumnElement[bool]:
     )
 
 
-def appraised(connection: Connection, decision: str) -> list[str]:
-    """Recordings whose appraisal says this, and that nothing was done about yet."""
+def appraised(connection: Connection, decision: str, sight: Sight | None = None) -> list[str]:
+    """Recordings whose appraisal says this and nothing was done about yet; within reach alone, if that is told."""
     states = STANDING if decision != "archive" else (State.INDEXED.value,)
     listed = select(disposal_entries.c.recording).join(disposals).where(*_stands())
     wanted = (
@@ -94,6 +94,8 @@ def appraised(connection: Connection, decision: str) -> list[str]:
             appraisals.c.recording.not_in(listed),
         )
     )
+    if sight is not None:
+        wanted = wanted.where(sight.recording_of(appraisals.c.recording))
     return list(connection.scalars(wanted.order_by(appraisals.c.recording)))
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from app import clocks
-from pipeline import holds, retain
+from pipeline import agree, holds, retain
+from pipeline.appraise import Wish, appraise
+from pipeline.deciding import judge_at
 from pipeline.holds import Target
 from tests.support.command import evidock
 from tests.support.home import open_home
@@ -78,8 +80,10 @@ def test_a_list_is_proposed_by_one_person_approved_by_another_and_taken_back(end
     made = ending.proposed(ending.ours[:2])
     at = f"/disposals/{made['id']}"
     assert legal.post(f"{at}/approve", {}).status_code == 403, "whoever proposes approves nothing"
-    agreed = approver.post(f"{at}/approve", {})
+    tag = approver.get(at).headers["etag"]
+    agreed, again = (approver.post(f"{at}/approve", {}, If_Match=tag, Idempotency_Key="agreed") for _ in range(2))
     assert agreed.status_code == 200, agreed.text
+    assert (again.status_code, again.json()) == (200, agreed.json()), "an answer that got lost is given again"
     assert agreed.json()["approved_by"] == approver.actor.id
     assert approver.post(f"{at}/approve", {}).status_code == 409, "nothing waits any more"
     told = ending.said("dispose", "show", made["id"])
@@ -117,3 +121,24 @@ def test_lists_tell_nobody_of_what_is_out_of_reach(ending: Ending) -> None:
     ]
     unknown = ending.hall["officer"].get("/disposals/dis-aaaaaaaaaaaaaaaa")
     assert unknown.status_code == 404
+
+
+def test_a_list_over_two_units_shows_each_what_is_theirs_and_is_approved_by_nobody_who_sees_half(
+    ending: Ending,
+) -> None:
+    mixed, hall = [ending.ours[6], ending.theirs[0]], ending.hall
+    told = {"decision": "dispose", "why": "no longer of use"}
+    ending.appraised(mixed[:1])
+    ports, now = hall.home.with_ports(actor="cli:ann").ports, clocks.now()
+    appraise(mixed[1:], Wish.DISPOSE, why="old", judge=judge_at(ports, now), ports=ports, now=now)
+    refused = hall["legal"].post("/disposals", {"why": "old", "recordings": mixed})
+    assert refused.status_code == 404, "nobody proposes what they do not see"
+    assert hall["legal"].post("/appraisals", told | {"recordings": mixed}).status_code == 404
+    grace, most = ports.keeping.grace, ports.keeping.largest_list
+    made = agree.propose(mixed, why="old", judge=judge_at(ports, now), most=most, grace=grace, ports=ports, now=now)
+    shown = hall["approver"].get(f"/disposals/{made}")
+    assert [one["recording"] for one in shown.json()["entries"]] == mixed[:1]
+    assert [one["count"] for one in hall["approver"].get("/disposals").json()["items"] if one["id"] == made] == [1]
+    tag = shown.headers["etag"]
+    half = hall["approver"].post(f"/disposals/{made}/approve", {}, If_Match=tag)
+    assert (half.status_code, half.json()["code"]) == (409, "refused"), half.text

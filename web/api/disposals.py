@@ -4,19 +4,21 @@
 No byte is removed from here: `evidock dispose run` does that, where the places that hold them are known.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 
-from evidence.access import Reach
-from evidence.errors import NotFound
+from evidence.access import Reach, kinds_of_grant, reach_of
+from evidence.errors import NotFound, Refused
 from pipeline import agree
 from pipeline.deciding import judge_at
 from pipeline.disposal_list import read_list
 from pipeline.disposal_told import stands, tell_list
 from pipeline.tombstone import register_lines
-from storage.register import ends
+from storage.register import ends, reach
+from storage.register.reach import Sight
 from web.access import audited
 from web.access.acting import Acting, Asker
 from web.api.etags import check_match, tagged
@@ -96,8 +98,10 @@ def lists(asker: Reads, paged: Paged) -> Listed[ListBrief]:
     """Lists that hold anything within reach, by the time they were proposed."""
     with asker.view() as connection:
         page = ends.disposals_page(connection, asker.sight, limit=paged.limit, after=paged.place())
-    asker.about("disposal", "", rows=len(page.rows))
-    return listed([ListBrief(**row, stands=stands(row)) for row in page.rows], page)
+        asker.about("disposal", "", rows=len(page.rows))
+        seen = [len(ends.seen_of(connection, row["id"], asker.sight)) for row in page.rows]
+    told = [ListBrief(**{**row, "count": n}, stands=stands(row)) for row, n in zip(page.rows, seen, strict=True)]
+    return listed(told, page)
 
 
 @router.post("", operation_id="disposals.propose", status_code=201, response_model=ListBody)
@@ -106,10 +110,12 @@ def propose(told: NewList, asker: Annotated[Asker, Acting("disposal.propose")], 
 
     def do() -> ListBody:
         ports, now = asker.ports, asker.steady_now()
-        keeping, names = ports.keeping, told.recordings
-        if names is None:
-            with asker.view() as connection:
-                names = ends.appraised(connection, "dispose")[: keeping.largest_list]
+        keeping, sight = ports.keeping, _reading(asker)
+        with ports.register.view(seen_by=sight) as connection:
+            if told.recordings is None:
+                names = ends.appraised(connection, "dispose", sight)[: keeping.largest_list]
+            else:
+                names = [reach.recording(connection, one, sight)["id"] for one in told.recordings]
         judge, most = judge_at(ports, now), keeping.largest_list
         made = agree.propose(names, why=told.why, judge=judge, most=most, grace=keeping.grace, ports=ports, now=now)
         return _shown(asker, made)
@@ -127,10 +133,16 @@ def show(disposal: ListId, request: Request, asker: Reads) -> Response:
 def approve(
     disposal: ListId, request: Request, asker: Annotated[Asker, Acting("disposal.approve")], once: Once
 ) -> Response:
-    """Approve a list that another person proposed: it can be taken back until its grace is over."""
-    check_match(request, _shown(asker, disposal))
+    """Approve a list that another person proposed: nothing goes before its grace is over, and it can be taken back.
+
+    Who approves must see all of it.
+    """
 
     def do() -> ListBody:
+        shown = _shown(asker, disposal)
+        check_match(request, shown)
+        if len(shown.entries) < len(read_list(disposal, ports=asker.ports).entries):
+            raise Refused("the list holds recordings beyond your reach: whoever approves it must see them all")
         ports, now = asker.ports, asker.steady_now()
         agree.approve(disposal, judge=judge_at(ports, now), grace=ports.keeping.grace, ports=ports, now=now)
         return _shown(asker, disposal)
@@ -143,9 +155,9 @@ def undo(
     disposal: ListId, told: Undone, request: Request, asker: Annotated[Asker, Acting("disposal.undo")], once: Once
 ) -> Response:
     """Take back a list, or some of its recordings: they are again what they were."""
-    check_match(request, _shown(asker, disposal))
 
     def do() -> ListBody:
+        check_match(request, _shown(asker, disposal))
         agree.undo(disposal, told.recordings, why=told.why, ports=asker.ports, now=asker.steady_now())
         return _shown(asker, disposal)
 
@@ -163,11 +175,18 @@ def register(disposal: ListId, asker: Reads) -> Register:
     return Register(disposal=disposal, is_finished=shown.is_finished, lines=within)
 
 
+def _reading(asker: Asker) -> Sight:
+    """What this person may read of lists, whatever they do to them: an act that reaches further shows no more."""
+    act = "disposal.read"
+    return replace(asker.sight, reach=reach_of(asker.actor, act), grants=kinds_of_grant(act))
+
+
 def _shown(asker: Asker, disposal: str) -> ListBody:
     asker.about("disposal", disposal)
-    with asker.view() as connection:
-        seen = ends.seen_of(connection, disposal, asker.sight)
-    if not seen and asker.reach is not Reach.ALL:
+    sight = _reading(asker)
+    with asker.ports.register.view(seen_by=sight) as connection:
+        seen = ends.seen_of(connection, disposal, sight)
+    if not seen and sight.reach is not Reach.ALL:
         raise NotFound("no such disposal list, or nothing of it is within your reach", disposal=disposal)
     told = tell_list(read_list(disposal, ports=asker.ports))
     told["entries"] = [one for one in told["entries"] if one["recording"] in seen]

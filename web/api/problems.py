@@ -66,7 +66,7 @@ _STATUS: tuple[tuple[type[EvidockError], int], ...] = (
 _CODES = {400: BadInput.code, 404: NotFound.code, 413: TooLarge.code}
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _INTERNAL = 500
-_DOCUMENTED = (400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 423, 429, 500, 503, 507)
+_DOCUMENTED = (400, 401, 403, 404, 405, 408, 409, 412, 413, 414, 415, 422, 423, 429, 431, 500, 503, 507)
 
 PROBLEMS: Mapping[int | str, dict[str, Any]] = {
     status: {
