@@ -96,7 +96,7 @@ def _acts() -> dict[str, Act]:
         "catalog.approve": _of(every, _P), "catalog.withdraw": _of(every, _L, _P),
         "hold.read": _reads(), "hold.place": _of(unit, _I, _L), "retention.read": _reads(admin=every),
         "appraisal.read": _reads(), "appraisal.make": _of(unit, _L), "disposal.read": _reads(admin=every),
-        "disposal.propose": _of(every, _L), "disposal.approve": _of(every, _P), "disposal.undo": _of(every, _L, _P, _A),
+        "disposal.propose": _of(unit, _L), "disposal.approve": _of(unit, _P), "disposal.undo": _of(every, _L, _P, _A),
         # registries
         "unit.read": _of(every, *_PEOPLE, _S), "unit.change": _of(every, _M),
         "officer.read": lists, "officer.change": _of(every, _M),

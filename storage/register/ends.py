@@ -95,7 +95,7 @@ def appraised(connection: Connection, decision: str, sight: Sight | None = None)
         )
     )
     if sight is not None:
-        wanted = wanted.where(sight.recording_of(appraisals.c.recording))
+        wanted = wanted.where(sight.recordings())
     return list(connection.scalars(wanted.order_by(appraisals.c.recording)))
 
 

@@ -72,7 +72,8 @@ class Answer:
 
 def ask(cell: Cell, requests: Requests) -> tuple[Answer, str]:
     made: dict[str, Any] = {} if cell.route.method == "GET" else {"json": requests.body(cell)}
-    headers = dict(cell.person.headers)
+    # Each on a connection of its own: what lies between two of them may take longer than a server keeps one open.
+    headers = dict(cell.person.headers) | {"Connection": "close"}
     if cell.route.method != "GET":
         headers["Idempotency-Key"] = str(cell)[:60].replace("/", "-").replace(" ", "-")
     client = cell.person.client

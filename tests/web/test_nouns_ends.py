@@ -105,6 +105,18 @@ def test_a_hold_that_came_later_stops_the_approval(ending: Ending) -> None:
     assert (stopped.status_code, stopped.json()["code"]) == (409, "conflict"), stopped.text
 
 
+def test_a_list_without_names_is_of_all_that_is_appraised_within_reach(ending: Ending) -> None:
+    ending.appraised(ending.ours[7:8])
+    made = ending.hall["legal"].post("/disposals", {"why": "all of it"})
+    assert made.status_code == 201, made.text
+    assert ending.ours[7] in {one["recording"] for one in made.json()["entries"]}
+    assert not {one["recording"] for one in made.json()["entries"]} & set(ending.theirs)
+    undone = ending.hall["legal"].post(f"/disposals/{made.json()['id']}/undo", {"why": "not yet"})
+    assert undone.status_code == 200, undone.text
+    nothing = ending.hall["legal"].post("/disposals", {"why": "again", "recordings": []})
+    assert nothing.status_code == 400, nothing.text
+
+
 def test_what_is_not_appraised_is_on_no_list(ending: Ending) -> None:
     refused = ending.hall["legal"].post("/disposals", {"why": "old", "recordings": ending.ours[4:5]})
     assert refused.status_code == 409, refused.text
