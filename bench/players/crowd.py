@@ -136,9 +136,8 @@ async def _upload(line: Line, seen: Seen, *, ends: float) -> None:
             seen.failed(f"announce {status}")
             await asyncio.sleep(1)
             continue
+        kind, where = "application/offset+octet-stream", "/v1/" + headers["location"].partition("/v1/")[2]
         for at in range(0, _UPLOAD_BYTES - _PIECE_BYTES, _PIECE_BYTES):
-            kind = "application/offset+octet-stream"
-            where = "/v1/" + headers["location"].partition("/v1/")[2]
             status, headers, _ = await line.ask("PATCH", where, piece, Upload_Offset=str(at), Content_Type=kind)
             if status == _ASKED_TO_WAIT:
                 await _waited(headers, seen)
