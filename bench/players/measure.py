@@ -21,6 +21,7 @@ from app import clocks
 from app.foreground import drain
 from bench.footage import film
 from bench.installation import Installation, installed
+from bench.players.shares import Spent, measure_shares
 from bench.result import Goal, Result, mib, paragraphs
 from bench.scale.docks import growth
 from bench.scale.processes import Started, started
@@ -48,7 +49,9 @@ asks the register anew whose session it is and whether the leave stands. "Idle" 
 another, before the crowd comes: a route that asks for nobody, a byte with its leave checked, leave with its event.
 
 Memory is resident memory of the server, looked at twice a second: the median of the last quarter of the run against
-that of its second quarter.
+that of its second quarter. The share of authorization and audit is of a server in the process of the bench, before:
+the time from asking to the last byte of the answer, and in it the time in what decides whether somebody may and in
+what waits until it is on record.
 """)
 
 
@@ -67,12 +70,13 @@ def measure_players(folder: Path, *, crowd: Crowd) -> Result:
         recording = here.arrive(film(folder / "film", seconds=_FILM_S, grain=8).path)
         drain([recording], ports=here.ports, lease_s=30.0, at_once=2)
         cookies = _people(here, crowd.players + 1)
+        spent = measure_shares(here, cookies[0], recording)
         port = _free_port()
         with _server(here, port) as server:
             idle = _idle(port, cookies[0], recording)
             told = {"cookies": cookies, "recording": recording, "docks": _docks(here, port, crowd.docks)}
             seen, memory = _run(folder, port, told, crowd, server)
-    return _result(seen, memory, idle, crowd)
+    return _result(seen, memory, (idle, spent), crowd)
 
 
 def _people(here: Installation, count: int) -> list[str]:
@@ -176,7 +180,10 @@ def _run(
     return dict(json.loads(out.read_text("utf-8"))), memory
 
 
-def _result(seen: dict[str, Any], memory: list[int], idle: dict[str, list[float]], crowd: Crowd) -> Result:
+def _result(
+    seen: dict[str, Any], memory: list[int], alone: tuple[dict[str, list[float]], dict[str, Spent]], crowd: Crowd
+) -> Result:
+    idle, spent = alone
     kinds = {
         "JSON: one's account": seen["account"],
         "JSON: leave, with its event": seen["leave"],
@@ -191,7 +198,8 @@ def _result(seen: dict[str, Any], memory: list[int], idle: dict[str, list[float]
     figures = {
         "seconds": crowd.seconds, "fetched_bytes": seen["fetched_bytes"], "uploaded_bytes": seen["uploaded_bytes"],
         "late": seen["late"], "waits": seen["waits"], "failures": seen["failures"],
-        "memory_bytes": memory, "growth": round(grown, 4),
+        "shares": {name: round(one.share, 4) for name, one in spent.items()}, "memory_bytes": memory,
+        "growth": round(grown, 4),
         "answers_ms": {name: [_rounded(median(one)), _rounded(quantile(one, 0.99))] for name, one in kinds.items()},
     }  # fmt: skip
     slowest = max(quantile(seen[name], 0.99) for name in ("account", "leave"))
@@ -207,8 +215,15 @@ def _result(seen: dict[str, Any], memory: list[int], idle: dict[str, list[float]
         f"{seen['waits']} times a dock was asked to wait (429, Retry-After) and did: nothing takes away here what "
         "it has sent, and a server holds only so much of one dock."
     )
+    shares = "; ".join(
+        f"{name}: {one.share:.0%} ({one.authorization / one.whole:.0%} and {one.audit / one.whole:.0%})"
+        for name, one in spent.items()
+    )
+    cost = (
+        f"Share of a request's time that authorization and audit take together (and each), nobody else there: {shares}."
+    )
     title = f"{crowd.players} players and {crowd.docks} docks for {crowd.seconds / 60:g} minutes"
-    return Result("players", title, (*_COMPARED, told), _COLUMNS, rows, figures, goals)
+    return Result("players", title, (*_COMPARED, told, cost), _COLUMNS, rows, figures, goals)
 
 
 def _ms(seconds: float) -> str:
