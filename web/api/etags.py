@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from evidence.errors import ChangedMeanwhile
+from web.api.idempotency import refuse_first
 
 _JSON = "application/json"
 # What an answer tells a cache: it is this person's, and is asked for anew each time.
@@ -37,14 +38,16 @@ def tagged(request: Request, body: BaseModel, *, status: int = 200) -> Response:
 def check_match(request: Request, body: BaseModel) -> None:
     """Return when the client saw what is to be changed as it is now (`If-Match`), or does not say what it saw.
 
-    `body`: what a GET of it would answer this person now.
+    `body`: what a GET of it would answer this person now. Of a request that may be a repeat (`Once`) it returns too,
+    and a first request is refused when it is answered: a repeat has changed by itself what it saw.
 
     Raises:
         ChangedMeanwhile: it saw something else (412).
     """
     told = request.headers.get("if-match")
     if told is not None and not _names(told, tag_of(body), is_weak=False):
-        raise ChangedMeanwhile("this has changed since it was read: read it again, then change it")
+        changed = ChangedMeanwhile("this has changed since it was read: read it again, then change it")
+        refuse_first(request, changed)
 
 
 def _names(header: str | None, tag: str, *, is_weak: bool) -> bool:

@@ -10,7 +10,7 @@ Source: draft-ietf-httpapi-idempotency-key-header-07 §2.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
 from evidence import instant
-from evidence.errors import AnswerLost, KeyReused, UnderWay
+from evidence.errors import AnswerLost, EvidockError, KeyReused, UnderWay
 from storage.register import idempotency_rows
 from storage.register.idempotency_rows import Kept
 from web.access.asker import Asker
@@ -30,12 +30,43 @@ _PRINTABLE = "^[!-~]+$"
 REPLAYED = "Idempotency-Replayed"
 
 
+@dataclass(slots=True)
+class Refusals:
+    """What a first request is refused for, found before it is known whether it is one; closed once that is known."""
+
+    found: list[EvidockError] = field(default_factory=list)
+    is_open: bool = True
+
+    def close(self) -> None:
+        """It is a first request.
+
+        Raises:
+            EvidockError: what was found first.
+        """
+        self.is_open = False
+        for error in self.found:
+            raise error
+
+
+def refuse_first(request: Request, error: EvidockError) -> None:
+    """Refuse a request for what a repeat of it is not refused for: at once where it can be none, else at its answer.
+
+    Raises:
+        EvidockError: the error, at once.
+    """
+    refusals = getattr(request.state, "refusals", None)
+    if not isinstance(refusals, Refusals) or not refusals.is_open:
+        raise error
+    refusals.found.append(error)
+
+
 @dataclass(frozen=True, slots=True)
 class Repeat:
     """A request that may be a repeat. `key` None: its client will not ask again; `sha256` is of what it asks."""
 
     key: str | None
     sha256: str
+    refusals: Refusals
 
     def answer(
         self,
@@ -52,15 +83,18 @@ class Repeat:
 
         Raises:
             KeyReused: the key came with another request before. UnderWay: the same is being answered now.
+            EvidockError: what a first request was found to be refused for (`refuse_first`).
             AnswerLost: the same was begun, and its answer is not kept. RegisterUnavailable. Whatever `do` raises.
         """
         if self.key is None:
+            self.refusals.close()
             return _answer(do(), status, headers)
         earlier = self._reserve(asker, self.key)
         if earlier is not None:
             asker.about(asker.act.name.partition(".")[0], "", repeat=True)
             return self._told_before(earlier, asker)
         try:
+            self.refusals.close()
             made = _answer(do(), status, headers)
         except BaseException:
             with asker.ports.register.leasing() as connection:
@@ -119,7 +153,8 @@ async def _repeat(
     for part in (request.method, request.url.path, request.url.query):
         asked.update(part.encode("utf-8", "surrogateescape") + b"\n")
     asked.update(await request.body())
-    return Repeat(idempotency_key, asked.hexdigest())
+    request.state.refusals = Refusals()
+    return Repeat(idempotency_key, asked.hexdigest(), request.state.refusals)
 
 
 Once = Annotated[Repeat, Depends(_repeat)]
