@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, and_, func, or_, select
 
 from evidence.errors import NotFound
+from evidence.ids import stream_of
 from storage.register.answers import Page, Place, Row, Stretch, all_rows, one_row, page_of
 from storage.register.schema_cases import units
-from storage.register.schema_people import api_keys, user_roles, users
+from storage.register.schema_people import accesses, api_keys, user_roles, users
 
 
 def user(connection: Connection, identifier: str) -> Row:
@@ -122,6 +123,13 @@ def keys_page(connection: Connection, *, limit: int | None, after: Place | None 
     stretch = Stretch(select(api_keys), api_keys.c.made_at, api_keys.c.id, is_short=True)
     page = page_of(connection, [stretch], limit=limit, after=after)
     return Page([_key(row) for row in page.rows], page.after)
+
+
+def last_uses(connection: Connection, identifiers: Iterable[str]) -> dict[str, str]:
+    """When each of some keys (of at most a page) last asked for something that is on record; none: never."""
+    streams = {stream_of("key", identifier): identifier for identifier in identifiers}
+    wanted = select(accesses.c.stream, func.max(accesses.c.at)).where(accesses.c.stream.in_(streams))
+    return {streams[stream]: at for stream, at in connection.execute(wanted.group_by(accesses.c.stream))}
 
 
 def _key(row: Row) -> Row:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -177,6 +177,16 @@ def test_a_key_is_shown_once_and_does_what_it_was_made_for_alone(here: Porch, bo
     assert asks(here, made["key"], "/me") == (403, "not-allowed")
     assert asks(here, made["key"], "/keys") == (403, "not-allowed")
     assert asks(here, "evk_" + "x" * 43, "/users") == (401, "not-signed-in")
+
+
+def test_a_key_tells_when_it_was_last_used_refused_or_not(here: Porch, boss: Browser) -> None:
+    made = made_key(here, boss, acts=["unit.read"])
+    assert made["last_used_at"] is None
+    assert asks(here, made["key"], "/users") == (403, "not-allowed")
+    once = boss.says("GET", f"/keys/{made['id']}").json()["last_used_at"]
+    assert datetime.fromisoformat(once) >= here.hands.now() - timedelta(seconds=30)
+    told = {one["id"]: one["last_used_at"] for one in boss.says("GET", "/keys").json()["items"]}
+    assert told[made["id"]] == once
 
 
 @pytest.mark.parametrize("acts", [["user.change"], ["media.original"], ["approval.decide"], ["nothing"], []])

@@ -45,6 +45,7 @@ class KeyBody(BaseModel):
     made_at: datetime
     until_at: datetime
     revoked_at: datetime | None
+    last_used_at: datetime | None = Field(description="Of what is on record of it; null: never.")
 
 
 class MadeKeyBody(KeyBody):
@@ -58,7 +59,8 @@ def list_keys(asker: Reading, paged: Paged) -> Listed[KeyBody]:
     """Keys as they were made."""
     with asker.view() as connection:
         page = user_rows.keys_page(connection, limit=paged.limit, after=paged.place())
-    return listed([KeyBody(**row) for row in page.rows], page)
+        used = user_rows.last_uses(connection, [row["id"] for row in page.rows])
+    return listed([KeyBody(**row | {"last_used_at": used.get(row["id"])}) for row in page.rows], page)
 
 
 @router.post("", operation_id="keys.make", status_code=201, response_model=MadeKeyBody)
@@ -91,4 +93,5 @@ def revoke(key: Id, told: Why, asker: Deciding) -> KeyBody:
 def _shown(key: str, asker: Asker) -> KeyBody:
     asker.about("key", key)
     with asker.view() as connection:
-        return KeyBody(**user_rows.key(connection, key))
+        used = user_rows.last_uses(connection, [key])
+        return KeyBody(**user_rows.key(connection, key) | {"last_used_at": used.get(key)})
