@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """This is where programs of others get keys, and lose them."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from pipeline.program_keys import Key, make_key, revoke_key
 from storage.register import user_rows
+from storage.register.answers import Row
 from web.access import audited
 from web.access.acting import Acting, Asker
 from web.api.etags import tagged
@@ -60,7 +62,7 @@ def list_keys(asker: Reading, paged: Paged) -> Listed[KeyBody]:
     with asker.view() as connection:
         page = user_rows.keys_page(connection, limit=paged.limit, after=paged.place())
         used = user_rows.last_uses(connection, [row["id"] for row in page.rows])
-    return listed([KeyBody(**row | {"last_used_at": used.get(row["id"])}) for row in page.rows], page)
+    return listed([_told(row, used) for row in page.rows], page)
 
 
 @router.post("", operation_id="keys.make", status_code=201, response_model=MadeKeyBody)
@@ -94,4 +96,8 @@ def _shown(key: str, asker: Asker) -> KeyBody:
     asker.about("key", key)
     with asker.view() as connection:
         used = user_rows.last_uses(connection, [key])
-        return KeyBody(**user_rows.key(connection, key) | {"last_used_at": used.get(key)})
+        return _told(user_rows.key(connection, key), used)
+
+
+def _told(row: Row, used: Mapping[str, str]) -> KeyBody:
+    return KeyBody.model_validate({**row, "last_used_at": used.get(row["id"])})
