@@ -2,11 +2,11 @@
 """This is where it is tried what people are told of while it happens, and that nobody is told more than is theirs."""
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -14,11 +14,15 @@ import pytest
 
 from app import clocks
 from evidence import instant
+from evidence.access import Role
 from evidence.custody import Happening
+from pipeline.program_keys import Key, make_key, revoke_key
+from pipeline.users import disable_user
 from storage.register import live_rows
 from storage.register.schema import jobs
+from tests.support.event_reader import watching
 from tests.support.home import open_home
-from tests.support.people import OURS, THEIRS, Hall, Person, hall_of_people, signed_in
+from tests.support.people import OURS, THEIRS, Hall, Person, add_user, hall_of_people, signed_in
 from tests.support.plugged import invited, plug_in
 from web.api.app import create_app
 from web.api.limits import shipped_limits
@@ -33,58 +37,6 @@ LIMITS = replace(
 def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
     with open_home(tmp_path_factory.mktemp("home")) as home, hall_of_people(home, limits=LIMITS) as made:
         yield made
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An event as a browser reads it."""
-
-    kind: str
-    body: Any
-    id: str
-
-
-@dataclass(slots=True)
-class Reader:
-    """What comes of one stream."""
-
-    response: httpx2.Response
-    lines: Iterator[str]
-
-    def next(self, kind: str) -> Said:
-        """The next event of a kind; others are passed over."""
-        told: dict[str, str] = {}
-        for line in self.lines:
-            name, _, value = line.partition(": ")
-            told = told | {name: value} if line else {}
-            if name == "data" and told["event"] == kind:
-                return Said(kind, json.loads(value), told.get("id", ""))
-        raise AssertionError(f"the stream ended, and nothing of {kind}")
-
-    def rest(self) -> list[str]:
-        """All lines until the server ends the stream."""
-        return list(self.lines)
-
-
-@contextmanager
-def watching(person: Person, **headers: str) -> Iterator[Reader]:
-    told = {**person.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    with opened(person, told) as response:
-        assert response.headers["content-type"].startswith("text/event-stream")
-        yield Reader(response, response.iter_lines())
-
-
-@contextmanager
-def opened(person: Person, headers: dict[str, str]) -> Iterator[httpx2.Response]:
-    """A stream; the server may not have noticed yet that those of the test before are gone."""
-    for _ in range(50):
-        with person.client.stream("GET", "/v1/events", headers=headers, timeout=15) as response:
-            if response.status_code == 200:
-                yield response
-                return
-            assert response.status_code == 429, response.read()
-        time.sleep(0.1)
-    raise AssertionError("the room of those who went is not free")
 
 
 def test_a_dock_within_reach_is_told_of_and_one_beyond_is_not(hall: Hall) -> None:
@@ -217,6 +169,41 @@ def test_a_stream_ends_when_the_account_loses_its_role(hall: Hall) -> None:
             gone = Happening("role-taken", f"user/{person.actor.name}", {"role": "legal"}, {"why": "left"})
             writing.record(gone, actor="cli:test", at=clocks.now())
         reader.rest()
+
+
+def test_a_stream_ends_when_the_account_is_disabled(hall: Hall) -> None:
+    user = add_user(hall.home.ports, "leaver", Role.OFFICER)
+    leaver = replace(hall["officer"].actor, id=f"user:{user}", officer=None)
+    with watching(signed_in(hall.home.ports, user, hall.nobody, leaver)) as reader:
+        reader.next("ready")
+        assert disable_user(user, why="left", ports=hall.home.ports, now=clocks.now())
+        assert not [line for line in reader.rest() if line.startswith("event")]
+
+
+def test_a_stream_ends_when_its_key_is_revoked(hall: Hall) -> None:
+    wanted = Key("wall", ["dock.read"], clocks.now() + timedelta(days=1), OURS)
+    made = make_key(wanted, longest=timedelta(days=2), ports=hall.home.ports, now=clocks.now())
+    program = Person(hall["service"].actor, {"Authorization": f"Bearer {made.secret}"}, hall.nobody)
+    with watching(program) as reader:
+        reader.next("ready")
+        assert revoke_key(made.id, why="lost", ports=hall.home.ports, now=clocks.now())
+        assert not [line for line in reader.rest() if line.startswith("event")]
+
+
+def test_an_approval_is_told_to_who_may_decide_it_and_to_nobody_without_approvals(hall: Hall) -> None:
+    with watching(hall["approver"]) as approver, watching(hall["service"]) as service:
+        approver.next("ready"), service.next("ready")
+        asked = {"act": "access", "noun": "case", "subject": "A-own", "params": {}, "why": "a complaint"}
+        made = hall["investigator"].post("/approvals", asked)
+        assert made.status_code == 201, made.text
+        assert approver.next("approval").body["id"] == made.json()["id"]
+        dock = invited(hall, "after-the-approval", OURS)
+        lines = []
+        for line in service.lines:
+            lines.append(line)
+            if dock in line:
+                break
+    assert not [line for line in lines if "event: approval" in line]
 
 
 def test_that_somebody_watches_is_on_record_once(hall: Hall) -> None:
