@@ -28,7 +28,7 @@ class Wall(BaseModel):
 @router.get("/docks/wall", operation_id="docks.wall", response_model=Wall)
 def show_wall(asker: Reading) -> Wall:
     """All docks within reach as they are now, each with its ports; `/v1/events` tells what changes."""
-    docks = wall(asker.ports.register, asker.sight, now=asker.now)
+    docks = wall(asker.ports.register, asker.sight, now=asker.now, days=asker.here.limits.wall_days)
     asker.about("dock", "", rows=len(docks))
     return Wall(docks=docks)
 

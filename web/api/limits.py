@@ -40,6 +40,7 @@ class Limits:
     stream_unread_s: int
     stream_behind: int
     stream_jobs: int
+    wall_days: int
 
 
 def shipped_limits() -> Limits:

@@ -14,9 +14,6 @@ from storage.register.register import Register
 from storage.register.search import Connection
 from web.api.moments import Instant
 
-SINCE = timedelta(days=3)
-"""A port in which nothing was plugged for so long is empty."""
-
 
 class Slot(BaseModel):
     """A port, and the device that was plugged in last. `files`, `bytes`: what is to come of it; `came`: what came.
@@ -56,8 +53,12 @@ class DockNow(BaseModel):
     slots: list[Slot]
 
 
-def wall(register: Register, sight: Sight, *, now: datetime, among: Collection[str] | None = None) -> list[DockNow]:
+def wall(
+    register: Register, sight: Sight, *, now: datetime, days: int, among: Collection[str] | None = None
+) -> list[DockNow]:
     """The docks within reach, by name; of these ids, if any are given.
+
+    `days`: a port in which nothing was plugged for so long is empty.
 
     Raises:
         RegisterUnavailable: worth another try.
@@ -70,7 +71,7 @@ def wall(register: Register, sight: Sight, *, now: datetime, among: Collection[s
     with register.view() as connection:
         seen = device_rows.docks_seen_last(connection, instant.to_text(now))
         names = [row["id"] for row in rows]
-        held = live_rows.slots_of(connection, names, since=instant.to_text(now - SINCE))
+        held = live_rows.slots_of(connection, names, since=instant.to_text(now - timedelta(days=days)))
         slots = [(one["dock"], _slot(connection, one, now)) for one in held]
     return [_dock(row, seen.get(row["id"]), [slot for dock, slot in slots if dock == row["id"]]) for row in rows]
 

@@ -92,7 +92,8 @@ class Watch:
 
     def _docks(self, names: frozenset[str], now: datetime) -> list[Any]:
         sight = replace(self.asker.sight, now=instant.to_text(now))
-        return list(wall(self.asker.ports.register, sight, now=now, among=names)) if names else []
+        days = self.limits.wall_days
+        return list(wall(self.asker.ports.register, sight, now=now, days=days, among=names)) if names else []
 
     def _approvals(self, names: frozenset[str]) -> list[dict[str, Any]]:
         reach, actor = reach_of(self.asker.actor, "approval.read"), self.asker.actor
